@@ -1,0 +1,69 @@
+# Targets for people; how to compile is known to apxs-build.sh alone, how to test to t/check.sh alone.
+#
+# Variables: CC, SANITIZE, BUILD (see apxs-build.sh), PORT (run, demo), T (files for `make test`), DESTDIR, PREFIX.
+
+PORT ?= 8080
+T ?=
+export PORT
+
+# make's own default of CC is "cc": leave the choice to apxs-build.sh unless the caller made one.
+ifneq ($(origin CC),default)
+export CC
+endif
+
+all:
+	@./apxs-build.sh modules
+
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: make               build/mod_tickets.so and build/mod_orders.so
+#: make run           start both on http://127.0.0.1:8080 (PORT=...), Ctrl-C stops
+#: make demo          load the weekly prices of t/data into the one that runs on PORT
+#: make test          layout checks, unit tests, all suites (T="t/tickets/x.t" for some)
+#: make unit          C unit tests only
+#: make check-layout  the rules about files, symbols and includes only
+#: make test-asan     unit tests and suites under AddressSanitizer and UBSan
+#: make test-mpms     the suites under event, worker and prefork
+#: make soak          the long proofs (t/soak), by hand
+#: make install       modules and example configuration (DESTDIR, PREFIX)
+#: make clean         remove everything built or generated
+
+packages-build:
+	@bin/need-packages.sh build
+
+packages:
+	@bin/need-packages.sh test
+
+run: packages-build
+	@bin/run.sh
+
+demo:
+	@bin/demo.pl
+
+unit: packages-build
+	@./apxs-build.sh modules units
+	@prove --exec '' $${BUILD:-build}/unit/*_test
+
+check-layout: all
+	@prove t/layout.t
+
+test: packages
+	@t/check.sh $(T)
+
+test-asan: packages
+	@SANITIZE=address,undefined t/check.sh $(T)
+
+test-mpms: packages
+	@for mpm in event worker prefork; do MPM=$$mpm t/check.sh $(T) || exit 1; done
+
+soak: packages
+	@SOAK=1 t/check.sh t/soak
+
+install: all
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" bin/install.sh
+
+clean:
+	@rm -rf build run
+
+.PHONY: all help packages packages-build run demo unit check-layout test test-asan test-mpms soak install clean

@@ -1,0 +1,133 @@
+#!/bin/bash
+# apxs-build.sh [modules|lib|units]...: compile what changed. The only place that knows compiler flags.
+#
+#   lib      $BUILD/libsvc.a     common/ without httpd: all but svc_ap_*
+#            $BUILD/libsvc_ap.a  common/svc_ap_*, which needs httpd
+#   modules  $BUILD/mod_tickets.so, $BUILD/mod_orders.so: each exports its module record and nothing else
+#   units    $BUILD/unit/NAME_test from each t/unit/NAME_test.c, with the pure half of everything (no httpd)
+#
+# Environment: CC (default gcc), BUILD (default build, or build/SANITIZE), SANITIZE=address,undefined | thread,
+# CFLAGS (added last), JOBS (compilers at a time).
+set -u -o pipefail
+cd "$(dirname "$0")" || exit 1
+
+die() { echo "apxs-build: $*" >&2; exit 1; }
+
+CC=${CC:-gcc}
+SANITIZE=${SANITIZE:-}
+BUILD=${BUILD:-build${SANITIZE:+/${SANITIZE//,/-}}}
+JOBS=${JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}
+
+for tool in "$CC" apxs apr-1-config apu-1-config pkg-config ar; do
+    command -v "${tool%% *}" >/dev/null || die "$tool is missing; bin/need-packages.sh installs what is needed"
+done
+pkg-config --exists jansson libzmq || die "jansson or libzmq is missing; bin/need-packages.sh installs what is needed"
+
+# Headers of others are system headers: our warnings are for our own code.
+system=$(for dir in "$(apxs -q INCLUDEDIR)" "$(apr-1-config --includedir)" "$(apu-1-config --includedir)"; do
+             [ "$dir" = /usr/include ] || printf -- '-isystem %s ' "$dir"
+         done
+         pkg-config --cflags jansson libzmq | sed 's/-I/-isystem /g')
+flags="-std=gnu11 -O2 -g -fPIC -pthread -fno-strict-aliasing -fstack-protector-strong
+       -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wwrite-strings
+       $(apxs -q EXTRA_CPPFLAGS) $(apr-1-config --cppflags) $system"
+link="-pthread -Wl,--as-needed -Wl,-z,relro,-z,now"
+[ -z "$SANITIZE" ] || { sanitize="-fsanitize=$SANITIZE -fno-sanitize-recover=all -fno-omit-frame-pointer"
+                        flags="$flags $sanitize" link="$link $sanitize"; }
+flags="$flags ${CFLAGS:-}"
+libs=$(pkg-config --libs jansson libzmq)
+apr_libs="$(apu-1-config --link-ld) $(apr-1-config --link-ld --libs)"
+
+mkdir -p "$BUILD/obj" || exit 1
+command -v flock >/dev/null && { exec 9>"$BUILD/obj/.lock"; flock 9; }   # two builds in one checkout take turns
+if [ "$(cat "$BUILD/obj/.flags" 2>/dev/null)" != "$CC $flags $link" ]; then
+    find "$BUILD/obj" -name '*.o' -delete
+    echo "$CC $flags $link" >"$BUILD/obj/.flags"
+fi
+
+object() { echo "$BUILD/obj/${1%.c}.o"; }
+objects() { local src; for src; do object "$src"; done; }
+up_to_date() {   # target, inputs...: is the target newer than each of them?
+    local target=$1 input; shift
+    [ -e "$target" ] || return 1
+    for input; do [ "$input" -nt "$target" ] || [ ! -e "$input" ] && return 1; done
+    return 0
+}
+includes() {   # which folders a source may include from
+    case $1 in
+    common/*)      echo -Icommon ;;
+    mod_tickets/*) echo -Icommon -Imod_tickets ;;
+    mod_orders/*)  echo -Icommon -Imod_orders ;;
+    t/unit/*)      echo -Icommon -Imod_tickets -Imod_orders -It/unit ;;
+    esac
+}
+compile() {
+    local obj; obj=$(object "$1")
+    echo "cc $1"
+    mkdir -p "${obj%/*}"
+    $CC $(includes "$1") $flags -MMD -MF "${obj%.o}.d" -c "$1" -o "$obj"
+}
+export -f object includes compile
+export CC BUILD flags
+compile_all() {   # sources...: several at a time; goes on after a failure so that all messages are seen
+    local src obj dep todo=()
+    for src; do
+        obj=$(object "$src") dep=
+        [ -e "${obj%.o}.d" ] && dep=$(sed -e 's/^[^:]*://' -e 's/\\$//' "${obj%.o}.d")
+        [ -n "$dep" ] && up_to_date "$obj" $dep || todo+=("$src")
+    done
+    [ ${#todo[@]} = 0 ] || printf '%s\n' "${todo[@]}" | xargs -P "$JOBS" -n 1 bash -c 'compile "$1"' compile ||
+        die "compilation failed"
+}
+archive() {   # lib, objects...
+    local lib=$1; shift
+    up_to_date "$lib" "$@" && [ "$(ar t "$lib" | sort)" = "$(printf '%s\n' "${@##*/}" | sort)" ] && return
+    echo "ar $lib"; rm -f "$lib"; ar crs "$lib" "$@" || die "could not make $lib"
+}
+sources() { ls "$@" 2>/dev/null; }
+pure_common() { sources common/*.c | grep -v '/svc_ap_'; }
+pure_modules() { sources mod_tickets/*.c mod_orders/*.c | grep -v '/mod_[^/]*$'; }
+
+build_lib() {
+    local pure edge
+    pure=$(pure_common); edge=$(sources common/svc_ap_*.c)
+    [ -n "$pure" ] || die "no sources in common/"
+    compile_all $pure $edge
+    archive "$BUILD/libsvc.a" $(objects $pure)
+    [ -z "$edge" ] || archive "$BUILD/libsvc_ap.a" $(objects $edge)
+}
+build_module() {   # name: httpd loads modules RTLD_GLOBAL, so only the record is visible to others
+    local name=$1 src obj out=$BUILD/mod_$1.so map=$BUILD/obj/mod_$1.map
+    src=$(sources "mod_$name"/*.c); [ -n "$src" ] || die "no sources in mod_$name/"
+    compile_all $src
+    obj=$(objects $src)
+    up_to_date "$out" $obj "$BUILD/libsvc.a" "$BUILD/libsvc_ap.a" && return
+    echo "ld $out"
+    echo "{ global: ${name}_module; local: *; };" >"$map"
+    $CC -shared -o "$out" $obj -Wl,--start-group "$BUILD/libsvc_ap.a" "$BUILD/libsvc.a" -Wl,--end-group \
+        -Wl,--version-script="$map" $link $libs || die "could not link $out"
+}
+build_units() {
+    local src test pure out
+    pure=$(pure_modules)
+    src=$(sources t/unit/*.c)
+    compile_all $src $pure
+    mkdir -p "$BUILD/unit"
+    for test in $(sources t/unit/*_test.c); do
+        out=$BUILD/unit/$(basename "$test" .c)
+        up_to_date "$out" "$(object "$test")" $(objects $pure) "$BUILD/libsvc.a" && continue
+        echo "ld $out"
+        $CC -o "$out" "$(object "$test")" $(objects $pure) "$BUILD/libsvc.a" $link $libs $apr_libs || die "could not link $out"
+    done
+}
+
+[ $# -gt 0 ] || set -- modules
+for what; do
+    build_lib
+    case $what in
+    lib)     ;;
+    modules) build_module tickets; build_module orders ;;
+    units)   build_units ;;
+    *)       die "unknown target '$what' (modules, lib, units)" ;;
+    esac
+done

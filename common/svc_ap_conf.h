@@ -1,0 +1,107 @@
+/* svc_ap_conf: what both services are configured with, and how it is checked.
+ *
+ * A module's server configuration begins with a svc_ap_conf_t. Every directive
+ * passes the module record as its info, so that one setter serves both.
+ *
+ * mod_dbd keeps its settings to itself, and SetHandler and AuthType are the
+ * core's; httpd calls every module that lists a directive, so these are listed
+ * here as well, only to be seen.
+ */
+#ifndef SVC_AP_CONF_H
+#define SVC_AP_CONF_H
+
+#include <httpd.h>
+#include <http_config.h>
+
+/* A subscription: svc_subscriber_peer_t with its endpoints checked. */
+struct svc_subscriber_peer_t;
+
+typedef struct svc_ap_conf_t {
+    const char *dbd_driver;  /* DBDriver; NULL: not set */
+    const char *dbd_params;  /* DBDParams; NULL: not set */
+    int dbd_max;             /* DBDMax; 0: not set */
+    int is_used;             /* SetHandler names this service here */
+    int has_auth;            /* AuthType is set somewhere here */
+    const char *publish;     /* PUB endpoint; NULL: not published */
+    const char *replay;      /* ROUTER endpoint; NULL: no replay */
+    apr_array_header_t *subscribe; /* svc_subscriber_peer_t; NULL: none */
+    apr_off_t max_body;      /* bytes; -1: not set */
+    int allows_insecure;     /* endpoints that are not loopback; -1: not set */
+    struct svc_ap_instance_t *instance; /* set in post_config; NULL: not used */
+} svc_ap_conf_t;
+
+/* The per-directory configuration: where the API is mounted. */
+typedef struct svc_ap_conf_dir_t {
+    int is_api;       /* 1: SetHandler names this service, 0: another; -1: unset */
+    const char *base; /* path of the Location, e.g. "/api/tickets" */
+} svc_ap_conf_dir_t;
+
+#define SVC_AP_CONF_MAX_BODY 65536 /* bytes, the default */
+
+/* Directives of one service; PREFIX is "Tickets" or "Orders", MODULE the
+ * address of its module record. */
+#define SVC_AP_CONF_COMMANDS(prefix, module) \
+    AP_INIT_TAKE1(prefix "Publish", svc_ap_conf_set_publish, module, \
+                  RSRC_CONF, \
+                  "endpoint to publish events on, e.g. tcp://127.0.0.1:5556"), \
+    AP_INIT_TAKE1(prefix "Replay", svc_ap_conf_set_replay, module, RSRC_CONF, \
+                  "endpoint to answer replay requests on"), \
+    AP_INIT_TAKE12(prefix "Subscribe", svc_ap_conf_set_subscribe, module, \
+                   RSRC_CONF, \
+                   "publish and replay endpoint of a service to follow"), \
+    AP_INIT_TAKE1(prefix "MaxBody", svc_ap_conf_set_max_body, module, \
+                  RSRC_CONF, "largest request body in bytes, 65536 by default"), \
+    AP_INIT_FLAG(prefix "InsecureEndpoint", \
+                 svc_ap_conf_set_insecure_endpoint, module, RSRC_CONF, \
+                 "On: endpoints may be reachable from other machines"), \
+    AP_INIT_RAW_ARGS("DBDriver", svc_ap_conf_see_driver, module, RSRC_CONF, \
+                     "mod_dbd's: the database driver"), \
+    AP_INIT_RAW_ARGS("DBDParams", svc_ap_conf_see_params, module, RSRC_CONF, \
+                     "mod_dbd's: where the data is"), \
+    AP_INIT_RAW_ARGS("DBDMax", svc_ap_conf_see_max, module, RSRC_CONF, \
+                     "mod_dbd's: the most connections of one process"), \
+    AP_INIT_RAW_ARGS("SetHandler", svc_ap_conf_see_handler, module, \
+                     OR_FILEINFO, "the core's: the handler of a location"), \
+    AP_INIT_RAW_ARGS("AuthType", svc_ap_conf_see_auth, module, OR_AUTHCFG, \
+                     "mod_authn_core's: how users are authenticated")
+
+/* Setters; see SVC_AP_CONF_COMMANDS. */
+const char *svc_ap_conf_set_publish(cmd_parms *cmd, void *dir, const char *arg);
+const char *svc_ap_conf_set_replay(cmd_parms *cmd, void *dir, const char *arg);
+const char *svc_ap_conf_set_subscribe(cmd_parms *cmd, void *dir,
+                                      const char *publish, const char *replay);
+const char *svc_ap_conf_set_max_body(cmd_parms *cmd, void *dir,
+                                     const char *arg);
+const char *svc_ap_conf_set_insecure_endpoint(cmd_parms *cmd, void *dir,
+                                              int on);
+const char *svc_ap_conf_see_driver(cmd_parms *cmd, void *dir, const char *args);
+const char *svc_ap_conf_see_params(cmd_parms *cmd, void *dir, const char *args);
+const char *svc_ap_conf_see_max(cmd_parms *cmd, void *dir, const char *args);
+const char *svc_ap_conf_see_handler(cmd_parms *cmd, void *dir,
+                                    const char *args);
+const char *svc_ap_conf_see_auth(cmd_parms *cmd, void *dir, const char *args);
+
+/* Reads ARG as a whole number from MIN to MAX into OUT; the sentence to refuse
+ * it with otherwise. */
+const char *svc_ap_conf_number(apr_int64_t *out, cmd_parms *cmd,
+                               const char *arg, apr_int64_t min,
+                               apr_int64_t max);
+
+/* Sets a new server configuration's common part to "not set". */
+void svc_ap_conf_init(svc_ap_conf_t *conf);
+
+/* Merges the common part of a virtual host with the main server's. */
+void svc_ap_conf_merge(svc_ap_conf_t *merged, const svc_ap_conf_t *base,
+                       const svc_ap_conf_t *add, apr_pool_t *pool);
+
+/* create_dir_config and merge_dir_config. */
+void *svc_ap_conf_create_dir(apr_pool_t *pool, char *path);
+void *svc_ap_conf_merge_dir(apr_pool_t *pool, void *base, void *add);
+
+/* check_config: looks at the servers in which MODULE's service is used. Says
+ * what is wrong in one sentence that names the directive, on the terminal, and
+ * returns HTTP_INTERNAL_SERVER_ERROR; or OK. */
+int svc_ap_conf_check(module *module, const char *service, server_rec *main,
+                      apr_pool_t *scratch);
+
+#endif

@@ -1,0 +1,116 @@
+/* svc_ap_db: see the header. */
+#include "svc_ap_db.h"
+
+#include <apr_strings.h>
+#include <apr_thread_cond.h>
+#include <apr_thread_mutex.h>
+#include <apr_dbd.h> /* mod_dbd.h needs it before */
+#include <mod_dbd.h>
+
+#include "svc_time.h"
+
+#define DEFAULT_MAX 10 /* mod_dbd's DBDMax */
+
+struct svc_ap_db_gate_t {
+    apr_thread_mutex_t *mutex;
+    apr_thread_cond_t *freed;
+    int free; /* places */
+};
+
+int svc_ap_db_is_loaded(void)
+{
+    return APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open) != NULL;
+}
+
+svc_ap_db_gate_t *svc_ap_db_gate(const char *driver, const char *params,
+                                 int max, apr_pool_t *pool)
+{
+    const char *key = apr_pstrcat(pool, "svc_ap_db_gate_1 ", driver, " ",
+                                  params, NULL);
+    void *found = NULL;
+    svc_ap_db_gate_t *gate;
+
+    apr_pool_userdata_get(&found, key, pool);
+    if (found)
+        return found;
+    gate = apr_pcalloc(pool, sizeof(*gate));
+    gate->free = max > 0 ? max : DEFAULT_MAX;
+    apr_thread_mutex_create(&gate->mutex, APR_THREAD_MUTEX_DEFAULT, pool);
+    apr_thread_cond_create(&gate->freed, pool);
+    apr_pool_userdata_setn(gate, key, NULL, pool);
+    return gate;
+}
+
+static int enter(svc_ap_db_gate_t *gate)
+{
+    apr_int64_t deadline = svc_time_now() + SVC_AP_DB_WAIT_MS;
+    apr_int64_t left;
+    int is_in;
+
+    apr_thread_mutex_lock(gate->mutex);
+    while (gate->free == 0 && (left = deadline - svc_time_now()) > 0)
+        apr_thread_cond_timedwait(gate->freed, gate->mutex, left * 1000);
+    is_in = gate->free > 0;
+    if (is_in)
+        gate->free--;
+    apr_thread_mutex_unlock(gate->mutex);
+    return is_in;
+}
+
+static void leave(svc_ap_db_gate_t *gate)
+{
+    apr_thread_mutex_lock(gate->mutex);
+    gate->free++;
+    apr_thread_cond_signal(gate->freed);
+    apr_thread_mutex_unlock(gate->mutex);
+}
+
+/* The wrapper of a pooled connection is kept with it. */
+static svc_db_t *wrapper(ap_dbd_t *record, const char *service)
+{
+    void *db = NULL;
+
+    apr_pool_userdata_get(&db, service, record->pool);
+    if (!db) {
+        db = svc_db_adopt(record->driver, record->handle, record->pool);
+        apr_pool_userdata_setn(db, service, NULL, record->pool);
+    }
+    return db;
+}
+
+svc_err_t *svc_ap_db_borrow(svc_ap_db_loan_t *loan, svc_ap_db_gate_t *gate,
+                            server_rec *server, const char *service,
+                            apr_pool_t *pool)
+{
+    APR_OPTIONAL_FN_TYPE(ap_dbd_open) *open =
+        APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open);
+    ap_dbd_t *record;
+
+    if (!enter(gate))
+        return svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
+                            "All database connections are in use",
+                            "no connection of mod_dbd's pool got free within "
+                            "%d ms: raise DBDMax",
+                            SVC_AP_DB_WAIT_MS);
+    loan->gate = gate;
+    loan->server = server;
+    record = open(pool, server);
+    if (!record) {
+        leave(gate);
+        return svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
+                            "The database is not available",
+                            "mod_dbd has no connection to give");
+    }
+    loan->record = record;
+    loan->db = wrapper(record, service);
+    return NULL;
+}
+
+void svc_ap_db_give_back(svc_ap_db_loan_t *loan)
+{
+    APR_OPTIONAL_FN_TYPE(ap_dbd_close) *close =
+        APR_RETRIEVE_OPTIONAL_FN(ap_dbd_close);
+
+    close(loan->server, loan->record);
+    leave(loan->gate);
+}

@@ -1,0 +1,374 @@
+/* svc_ap_http: see the header. */
+#include "svc_ap_http.h"
+
+#include <string.h>
+
+#include <apr_buckets.h>
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <util_filter.h>
+#include <util_script.h>
+
+#define PROBLEM_TYPE "application/problem+json"
+
+/* --- requests ---------------------------------------------------------------- */
+
+static int is_json(const request_rec *r)
+{
+    const char *type = apr_table_get(r->headers_in, "Content-Type");
+    static const char json[] = "application/json";
+    const char *charset;
+
+    if (!type || strncasecmp(type, json, strlen(json)) != 0)
+        return 0;
+    type += strlen(json);
+    type += strspn(type, " \t");
+    if (*type != '\0' && *type != ';')
+        return 0;
+    charset = ap_strcasestr(type, "charset=");
+    if (!charset)
+        return 1;
+    charset += strlen("charset=");
+    charset += *charset == '"';
+    return strncasecmp(charset, "utf-8", 5) == 0 && !apr_isalnum(charset[5]);
+}
+
+static svc_err_t *too_large(request_rec *r, apr_off_t limit)
+{
+    r->connection->keepalive = AP_CONN_CLOSE; /* the rest is not read */
+    return svc_err_make(r->pool, SVC_ERR_TOO_LARGE,
+                        "The body is larger than the %" APR_OFF_T_FMT
+                        " bytes that are allowed", limit);
+}
+
+/* Appends what BRIGADE holds to BODY. */
+static apr_status_t take_data(char *body, apr_size_t *length, apr_off_t limit,
+                              int *is_end, int *is_over,
+                              apr_bucket_brigade *brigade)
+{
+    apr_bucket *bucket;
+
+    for (bucket = APR_BRIGADE_FIRST(brigade);
+         bucket != APR_BRIGADE_SENTINEL(brigade);
+         bucket = APR_BUCKET_NEXT(bucket)) {
+        const char *data;
+        apr_size_t size;
+        apr_status_t status;
+
+        *is_end |= APR_BUCKET_IS_EOS(bucket);
+        if (APR_BUCKET_IS_METADATA(bucket))
+            continue;
+        status = apr_bucket_read(bucket, &data, &size, APR_BLOCK_READ);
+        if (status != APR_SUCCESS)
+            return status;
+        if ((apr_off_t)(*length + size) > limit) {
+            *is_over = 1;
+            return APR_SUCCESS;
+        }
+        memcpy(body + *length, data, size);
+        *length += size;
+    }
+    return APR_SUCCESS;
+}
+
+static svc_err_t *read_body(char **out, apr_size_t *length, int *status,
+                            request_rec *r, apr_off_t limit)
+{
+    const char *announced = apr_table_get(r->headers_in, "Content-Length");
+    apr_bucket_brigade *brigade =
+        apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    apr_off_t size = announced ? apr_atoi64(announced) : limit;
+    int is_end = 0, is_over = size > limit;
+    apr_status_t rv;
+
+    *length = 0;
+    *status = OK;
+    *out = apr_palloc(r->pool, (apr_size_t)(is_over ? 1 : size + 1));
+    while (!is_end && !is_over) {
+        rv = ap_get_brigade(r->input_filters, brigade, AP_MODE_READBYTES,
+                            APR_BLOCK_READ, HUGE_STRING_LEN);
+        if (rv == APR_SUCCESS)
+            rv = take_data(*out, length, size, &is_end, &is_over, brigade);
+        if (rv != APR_SUCCESS) {
+            *status = ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
+            return NULL;
+        }
+        apr_brigade_cleanup(brigade);
+    }
+    return is_over ? too_large(r, limit) : NULL;
+}
+
+svc_err_t *svc_ap_http_read_json(svc_json_t **out, int *status, request_rec *r,
+                                 const svc_ap_instance_t *instance)
+{
+    const svc_ap_conf_t *conf = ap_get_module_config(
+        r->server->module_config, instance->service->module);
+    char *body;
+    apr_size_t length;
+    svc_err_t *err;
+
+    *status = OK;
+    if (!is_json(r))
+        return svc_err_make(r->pool, SVC_ERR_MEDIA_TYPE,
+                            "The body must be application/json in UTF-8");
+    err = read_body(&body, &length, status, r,
+                    conf->max_body >= 0 ? conf->max_body
+                                        : SVC_AP_CONF_MAX_BODY);
+    if (err || *status != OK)
+        return err;
+    return svc_json_parse(out, body, length, r->pool);
+}
+
+svc_etag_condition_t svc_ap_http_condition(const request_rec *r,
+                                           apr_pool_t *pool)
+{
+    svc_etag_condition_t condition = {
+        apr_pstrdup(pool, apr_table_get(r->headers_in, "If-Match")),
+        apr_pstrdup(pool, apr_table_get(r->headers_in, "If-None-Match"))
+    };
+
+    return condition;
+}
+
+svc_err_t *svc_ap_http_is_known(int *is_known, request_rec *r, const char *etag)
+{
+    svc_etag_condition_t condition = svc_ap_http_condition(r, r->pool);
+
+    *is_known = 0;
+    apr_table_setn(r->headers_out, "ETag", etag);
+    if (condition.if_match && !svc_etag_list_has(condition.if_match, etag, 0))
+        return svc_err_make(r->pool, SVC_ERR_PRECONDITION,
+                            "If-Match names none of the current tags");
+    if (condition.if_none_match &&
+        svc_etag_list_has(condition.if_none_match, etag, 1)) {
+        r->status = HTTP_NOT_MODIFIED;
+        *is_known = 1;
+    }
+    return NULL;
+}
+
+svc_err_t *svc_ap_http_read_page(svc_ap_http_page_t *page, request_rec *r,
+                                 int default_limit, int max_limit)
+{
+    apr_table_t *query;
+    const char *limit, *cursor;
+    svc_err_t *err = NULL;
+    char *end = NULL;
+    int i;
+
+    ap_args_to_table(r, &query);
+    limit = apr_table_get(query, "limit");
+    cursor = apr_table_get(query, "cursor");
+    page->limit = default_limit;
+    page->after = 0;
+    if (limit) {
+        page->limit = *limit && strlen(limit) <= 6 &&
+                              strspn(limit, "0123456789") == strlen(limit)
+                          ? atoi(limit)
+                          : 0;
+        if (page->limit < 1 || page->limit > max_limit)
+            svc_err_add_field(&err, r->pool, "limit",
+                              apr_psprintf(r->pool, "limit must be a number "
+                                                    "from 1 to %d", max_limit));
+    }
+    if (cursor) {
+        page->after = strlen(cursor) < 18 && cursor[0] == 'p' &&
+                              apr_isxdigit(cursor[1])
+                          ? apr_strtoi64(cursor + 1, &end, 16)
+                          : -1;
+        if (page->after < 0 || *end)
+            svc_err_add_field(&err, r->pool, "cursor",
+                              "cursor must be one that a Link header gave");
+    }
+    for (i = 0; i < apr_table_elts(query)->nelts; i++) {
+        const char *key =
+            ((apr_table_entry_t *)apr_table_elts(query)->elts)[i].key;
+
+        if (strcasecmp(key, "limit") != 0 && strcasecmp(key, "cursor") != 0)
+            svc_err_add_field(&err, r->pool, key,
+                              "This parameter is not known; limit and cursor "
+                              "are");
+    }
+    return err;
+}
+
+void svc_ap_http_link_next(request_rec *r, const svc_ap_http_page_t *page,
+                           apr_int64_t last)
+{
+    apr_table_setn(r->headers_out, "Link",
+                   apr_psprintf(r->pool,
+                                "<%s?limit=%d&cursor=p%" APR_UINT64_T_HEX_FMT
+                                ">; rel=\"next\"",
+                                ap_os_escape_path(r->pool, r->uri, 1),
+                                page->limit, (apr_uint64_t)last));
+}
+
+/* --- answers ------------------------------------------------------------------- */
+
+void svc_ap_http_send(request_rec *r, int status, const svc_json_t *json)
+{
+    apr_size_t length;
+    const char *text = svc_json_text(&length, json, r->pool);
+
+    r->status = status;
+    ap_set_content_type(r, "application/json");
+    ap_set_content_length(r, (apr_off_t)length);
+    ap_rwrite(text, (int)length, r);
+}
+
+static const struct {
+    svc_err_kind_t kind;
+    int status;
+} statuses[] = {
+    { SVC_ERR_INVALID, HTTP_BAD_REQUEST },
+    { SVC_ERR_UNAUTHENTICATED, HTTP_UNAUTHORIZED },
+    { SVC_ERR_FORBIDDEN, HTTP_FORBIDDEN },
+    { SVC_ERR_NOT_FOUND, HTTP_NOT_FOUND },
+    { SVC_ERR_METHOD, HTTP_METHOD_NOT_ALLOWED },
+    { SVC_ERR_CONFLICT, HTTP_CONFLICT },
+    { SVC_ERR_PRECONDITION, HTTP_PRECONDITION_FAILED },
+    { SVC_ERR_TOO_LARGE, HTTP_REQUEST_ENTITY_TOO_LARGE },
+    { SVC_ERR_MEDIA_TYPE, HTTP_UNSUPPORTED_MEDIA_TYPE },
+    { SVC_ERR_UNAVAILABLE, HTTP_SERVICE_UNAVAILABLE },
+    { SVC_ERR_RETRY, HTTP_SERVICE_UNAVAILABLE },
+    { SVC_ERR_INTERNAL, HTTP_INTERNAL_SERVER_ERROR }
+};
+
+static int status_of(svc_err_kind_t kind)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        if (statuses[i].kind == kind)
+            return statuses[i].status;
+    }
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/* "404 Not Found" -> "Not Found" */
+static const char *title_of(int status)
+{
+    const char *line = ap_get_status_line(status);
+
+    return strlen(line) > 4 ? line + 4 : line;
+}
+
+/* A problem; FIELDS may be NULL: then DETAIL is its only error. */
+static const char *problem(apr_size_t *length, int status, const char *detail,
+                           const svc_err_field_t *fields, apr_pool_t *pool)
+{
+    svc_json_t *json = svc_json_object(pool);
+    svc_json_t *errors = svc_json_array(pool);
+    const svc_err_field_t only = { NULL, detail, NULL };
+
+    svc_json_set_string(json, "type", "about:blank");
+    svc_json_set_string(json, "title", title_of(status));
+    svc_json_set_int(json, "status", status);
+    svc_json_set_string(json, "detail", detail);
+    for (fields = fields ? fields : &only; fields; fields = fields->next) {
+        svc_json_t *error = svc_json_object(pool);
+
+        svc_json_set_string(error, "message", fields->message);
+        svc_json_set_string(error, "field", fields->field);
+        svc_json_append(errors, error);
+    }
+    svc_json_set(json, "errors", errors);
+    return svc_json_text(length, json, pool);
+}
+
+void svc_ap_http_send_error(request_rec *r, const svc_ap_service_t *service,
+                            const svc_err_t *err)
+{
+    int status = status_of(err->kind);
+    int retry_after = err->retry_after;
+    apr_size_t length;
+    const char *text = problem(&length, status, err->message, err->fields,
+                               r->pool);
+
+    if (status >= 500)
+        ap_log_rerror_(__FILE__, __LINE__, service->module->module_index,
+                       APLOG_ERR, 0, r, "SVC060: %s %s: %s: %s", r->method,
+                       r->uri, err->message, err->detail ? err->detail : "");
+    else
+        ap_log_rerror_(__FILE__, __LINE__, service->module->module_index,
+                       APLOG_INFO, 0, r, "SVC061: %s %s: %d %s", r->method,
+                       r->uri, status, err->message);
+    if (status >= 500 && !retry_after)
+        retry_after = 1;
+    if (retry_after)
+        apr_table_setn(r->headers_out, "Retry-After",
+                       apr_itoa(r->pool, retry_after));
+    r->status = status;
+    ap_set_content_type(r, PROBLEM_TYPE);
+    ap_set_content_length(r, (apr_off_t)length);
+    ap_rwrite(text, (int)length, r);
+}
+
+/* --- httpd's own errors ---------------------------------------------------------- */
+
+static const char *detail_of(const request_rec *r)
+{
+    switch (r->status) {
+    case HTTP_UNAUTHORIZED:
+        return "Authentication is required";
+    case HTTP_FORBIDDEN:
+        return "This user may not do that";
+    case HTTP_REQUEST_ENTITY_TOO_LARGE:
+        return "The body is larger than this server allows";
+    case HTTP_BAD_REQUEST:
+        return "The request cannot be understood";
+    default:
+        return title_of(r->status);
+    }
+}
+
+/* Replaces the HTML page that httpd made. */
+static apr_status_t problem_filter(ap_filter_t *filter,
+                                   apr_bucket_brigade *brigade)
+{
+    request_rec *r = filter->r;
+    apr_bucket_alloc_t *alloc = r->connection->bucket_alloc;
+    apr_size_t length;
+    const char *text;
+
+    if (APR_BRIGADE_EMPTY(brigade))
+        return APR_SUCCESS;
+    if (!filter->ctx) {
+        filter->ctx = filter; /* sent */
+        text = problem(&length, r->status, detail_of(r), NULL, r->pool);
+        if (r->status >= 500)
+            apr_table_setn(r->err_headers_out, "Retry-After", "1");
+        ap_set_content_type(r, PROBLEM_TYPE);
+        apr_table_unset(r->headers_out, "Content-Length");
+        ap_set_content_length(r, (apr_off_t)length);
+        apr_brigade_cleanup(brigade);
+        APR_BRIGADE_INSERT_TAIL(
+            brigade, apr_bucket_pool_create(text, length, r->pool, alloc));
+        APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(alloc));
+        return ap_pass_brigade(filter->next, brigade);
+    }
+    apr_brigade_cleanup(brigade);
+    return APR_SUCCESS;
+}
+
+/* Two modules register it under one name; either copy does the same. */
+static const char filter_name[] = "svc_ap_http_problem";
+
+void svc_ap_http_register(void)
+{
+    ap_register_output_filter(filter_name, problem_filter, NULL,
+                              AP_FTYPE_RESOURCE);
+}
+
+void svc_ap_http_insert_error_filter(request_rec *r,
+                                     const svc_ap_service_t *service)
+{
+    const svc_ap_conf_dir_t *dir =
+        ap_get_module_config(r->per_dir_config, service->module);
+
+    if (dir && dir->is_api == 1)
+        ap_add_output_filter(filter_name, NULL, r, r->connection);
+}

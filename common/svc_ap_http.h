@@ -1,0 +1,58 @@
+/* svc_ap_http: the half of HTTP that both services share: reading a JSON body,
+ * answering with JSON, and errors as application/problem+json (RFC 9457), also
+ * where httpd itself makes the answer.
+ *
+ * All of it belongs to the request's thread; what it allocates is the request's.
+ */
+#ifndef SVC_AP_HTTP_H
+#define SVC_AP_HTTP_H
+
+#include "svc_ap_instance.h"
+#include "svc_etag.h"
+#include "svc_json.h"
+
+/* Reads the body, which must be application/json with one object: MEDIA_TYPE,
+ * TOO_LARGE (over the instance's limit) or INVALID otherwise. STATUS is not OK
+ * when httpd's own filters refused the body; then that is the handler's result. */
+svc_err_t *svc_ap_http_read_json(svc_json_t **out, int *status, request_rec *r,
+                                 const svc_ap_instance_t *instance);
+
+/* The request's If-Match and If-None-Match, allocated from POOL. */
+svc_etag_condition_t svc_ap_http_condition(const request_rec *r,
+                                           apr_pool_t *pool);
+
+/* Answers a GET of an entity with ETAG: sets the header; true when the answer
+ * is made already: 304. PRECONDITION when If-Match excludes the entity. */
+svc_err_t *svc_ap_http_is_known(int *is_known, request_rec *r,
+                                const char *etag);
+
+/* Sends JSON with STATUS. */
+void svc_ap_http_send(request_rec *r, int status, const svc_json_t *json);
+
+/* Sends ERR as a problem, and logs it: ours as error, the client's as info. */
+void svc_ap_http_send_error(request_rec *r, const svc_ap_service_t *service,
+                            const svc_err_t *err);
+
+/* A page of a list, as the query asks for it. */
+typedef struct svc_ap_http_page_t {
+    apr_int64_t after; /* creation position that it begins after */
+    int limit;
+} svc_ap_http_page_t;
+
+/* Reads the parameters limit and cursor; INVALID names each that is bad or not
+ * known. */
+svc_err_t *svc_ap_http_read_page(svc_ap_http_page_t *page, request_rec *r,
+                                 int default_limit, int max_limit);
+
+/* Sets Link: rel="next" (RFC 8288) to the page after position LAST. */
+void svc_ap_http_link_next(request_rec *r, const svc_ap_http_page_t *page,
+                           apr_int64_t last);
+
+/* insert_error_filter: makes httpd's own error pages problems, in locations
+ * that SetHandler gave to SERVICE. Register once per service in
+ * svc_ap_http_register; call for each error answer. */
+void svc_ap_http_register(void);
+void svc_ap_http_insert_error_filter(request_rec *r,
+                                     const svc_ap_service_t *service);
+
+#endif

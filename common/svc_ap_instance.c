@@ -1,0 +1,184 @@
+/* svc_ap_instance: see the header. */
+#include "svc_ap_instance.h"
+
+#include <string.h>
+
+#include <apr_sha1.h>
+#include <apr_shm.h>
+#include <apr_strings.h>
+#include <http_config.h>
+#include <http_log.h>
+
+#include "svc_ap_files.h"
+#include "svc_db_place.h"
+
+/* Kept by the parent process from one configuration to the next. */
+typedef struct retained_t {
+    svc_stats_t *stats;
+    apr_file_t *doorbell_in, *doorbell_out;
+} retained_t;
+
+static retained_t *retain(const char *key, apr_pool_t *process_pool)
+{
+    retained_t *retained = ap_retained_data_get(key);
+    apr_shm_t *memory;
+
+    if (retained)
+        return retained->stats ? retained : NULL;
+    retained = ap_retained_data_create(key, sizeof(*retained));
+    if (apr_shm_create(&memory, sizeof(svc_stats_t), NULL, process_pool) !=
+            APR_SUCCESS ||
+        apr_file_pipe_create_ex(&retained->doorbell_out,
+                                &retained->doorbell_in, APR_FULL_NONBLOCK,
+                                process_pool) != APR_SUCCESS)
+        return NULL;
+    retained->stats = apr_shm_baseaddr_get(memory);
+    memset(retained->stats, 0, sizeof(svc_stats_t));
+    return retained;
+}
+
+void svc_ap_instance_ring(void *baton)
+{
+    const svc_ap_instance_t *instance = baton;
+    apr_size_t length = 1;
+
+    apr_file_write(instance->doorbell_in, "!", &length); /* full: it rings */
+}
+
+void svc_ap_instance_hear(svc_ap_instance_t *instance)
+{
+    char rings[256];
+    apr_size_t length;
+
+    do {
+        length = sizeof(rings);
+    } while (apr_file_read(instance->doorbell_out, rings, &length) ==
+                 APR_SUCCESS &&
+             length == sizeof(rings));
+}
+
+/* A fixed path, so that the processes before and after a restart exclude each
+ * other; different for what may run side by side. */
+static const char *leader_lock_path(const svc_ap_service_t *service,
+                                    const char *key, apr_pool_t *pool)
+{
+    unsigned char digest[APR_SHA1_DIGESTSIZE];
+    apr_sha1_ctx_t sha1;
+    char name[17];
+    int i;
+
+    apr_sha1_init(&sha1);
+    apr_sha1_update(&sha1, key, (unsigned)strlen(key));
+    apr_sha1_final(digest, &sha1);
+    for (i = 0; i < 8; i++)
+        apr_snprintf(name + 2 * i, 3, "%02x", digest[i]);
+    return ap_runtime_dir_relative(
+        pool, apr_psprintf(pool, "%s.%s.leader", service->module_name, name));
+}
+
+static void configure(svc_ap_instance_t *instance, apr_pool_t *pconf)
+{
+    const svc_ap_service_t *service = instance->service;
+    const svc_ap_conf_t *conf = instance->conf;
+    svc_stream_t *stream = svc_stream_create(
+        service->name, conf->publish ? conf->publish : "", pconf);
+    svc_writer_config_t *writer = &instance->writer_config;
+    svc_leader_config_t *leader = &instance->leader_config;
+
+    writer->name = service->module_name;
+    writer->driver = conf->dbd_driver;
+    writer->params = conf->dbd_params;
+    writer->schema = service->schema;
+    writer->stream = stream;
+    writer->stats = instance->stats;
+    writer->on_commit = svc_ap_instance_ring;
+    writer->on_commit_baton = instance;
+
+    leader->name = service->module_name;
+    leader->driver = conf->dbd_driver;
+    leader->params = conf->dbd_params;
+    leader->sweep = service->sweep;
+    leader->publisher.name = service->module_name;
+    leader->publisher.publish = conf->publish;
+    leader->publisher.replay = conf->replay;
+    leader->publisher.stream = stream;
+    leader->publisher.stats = instance->stats;
+    leader->subscriber.name = service->module_name;
+    leader->subscriber.peers =
+        conf->subscribe ? conf->subscribe
+                        : apr_array_make(pconf, 0,
+                                         sizeof(svc_subscriber_peer_t));
+    leader->subscriber.subjects = service->subjects;
+    leader->subscriber.inbox = svc_inbox_create(service->name, pconf);
+    leader->subscriber.apply = service->apply;
+    leader->subscriber.stats = instance->stats;
+}
+
+static svc_ap_instance_t *create(const svc_ap_service_t *service,
+                                 server_rec *s, const svc_ap_conf_t *conf,
+                                 apr_pool_t *pconf)
+{
+    svc_ap_instance_t *instance = apr_pcalloc(pconf, sizeof(*instance));
+    const char *key = apr_pstrcat(pconf, service->module_name, "\n",
+                                  conf->dbd_driver, "\n", conf->dbd_params,
+                                  "\n", conf->publish ? conf->publish : "",
+                                  NULL);
+    retained_t *retained = retain(key, s->process->pool);
+    const char *file = svc_db_place_file(conf->dbd_driver, conf->dbd_params,
+                                         pconf);
+
+    if (!retained) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, s,
+                     "SVC053: %s: no shared memory or pipe to be had",
+                     service->module_name);
+        return NULL;
+    }
+    instance->service = service;
+    instance->server = s;
+    instance->conf = conf;
+    instance->stats = retained->stats;
+    instance->doorbell_in = retained->doorbell_in;
+    instance->doorbell_out = retained->doorbell_out;
+    instance->leader_lock = leader_lock_path(service, key, pconf);
+    configure(instance, pconf);
+    if (file) {
+        svc_ap_files_give(file, s, pconf);
+        svc_ap_files_give(apr_pstrcat(pconf, file, ".lock", NULL), s, pconf);
+    }
+    svc_ap_files_give(instance->leader_lock, s, pconf);
+    return instance;
+}
+
+apr_array_header_t *svc_ap_instance_create_all(const svc_ap_service_t *service,
+                                               server_rec *main,
+                                               apr_pool_t *pconf)
+{
+    apr_array_header_t *all = apr_array_make(pconf, 2,
+                                             sizeof(svc_ap_instance_t *));
+    server_rec *s;
+    int i;
+
+    for (s = main; s; s = s->next) {
+        svc_ap_conf_t *conf = ap_get_module_config(s->module_config,
+                                                   service->module);
+
+        conf->instance = NULL;
+        if (!conf->is_used)
+            continue;
+        for (i = 0; i < all->nelts; i++) {
+            svc_ap_instance_t *other =
+                APR_ARRAY_IDX(all, i, svc_ap_instance_t *);
+
+            if (strcmp(other->conf->dbd_driver, conf->dbd_driver) == 0 &&
+                strcmp(other->conf->dbd_params, conf->dbd_params) == 0)
+                conf->instance = other;
+        }
+        if (!conf->instance) {
+            conf->instance = create(service, s, conf, pconf);
+            if (!conf->instance)
+                return NULL;
+            APR_ARRAY_PUSH(all, svc_ap_instance_t *) = conf->instance;
+        }
+    }
+    return all;
+}

@@ -1,0 +1,22 @@
+/* svc_ap_module: the hooks that are the same in both modules.
+ *
+ * A module calls these from its own hooks with its service and its instances.
+ */
+#ifndef SVC_AP_MODULE_H
+#define SVC_AP_MODULE_H
+
+#include "svc_ap_instance.h"
+
+/* post_config: makes the instances, unless httpd only reads its configuration
+ * for the first of two times. OK or HTTP_INTERNAL_SERVER_ERROR. */
+int svc_ap_module_post_config(apr_array_header_t **instances,
+                              const svc_ap_service_t *service,
+                              apr_pool_t *pconf, server_rec *main);
+
+/* child_init: sends what pure files log to httpd's error log, and starts the
+ * threads. */
+void svc_ap_module_child_init(const apr_array_header_t *instances,
+                              const svc_ap_service_t *service,
+                              apr_pool_t *pchild, server_rec *main);
+
+#endif

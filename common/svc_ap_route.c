@@ -1,0 +1,189 @@
+/* svc_ap_route: see the header. */
+#include "svc_ap_route.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <http_request.h>
+
+#include "svc_ap_worker.h"
+
+#define MAX_USER 255 /* bytes */
+
+/* Splits the path; NOT_FOUND unless it is BASE or BASE/ID, a slash at the end
+ * of which does not count. */
+static svc_err_t *read_path(svc_ap_request_t *request)
+{
+    const char *rest = request->r->uri;
+    apr_size_t length = strlen(request->base);
+    apr_size_t size;
+
+    if (strncmp(rest, request->base, length) == 0) {
+        rest += length;
+        size = strlen(rest);
+        if (size > 0 && rest[size - 1] == '/')
+            size--;
+        if (size == 0)
+            return NULL;
+        if (rest[0] == '/' && size > 1 && !memchr(rest + 1, '/', size - 1)) {
+            request->id = apr_pstrmemdup(request->r->pool, rest + 1, size - 1);
+            return NULL;
+        }
+    }
+    return svc_err_make(request->r->pool, SVC_ERR_NOT_FOUND,
+                        "There is nothing at this path");
+}
+
+static int is_here(const svc_ap_route_t *route, const svc_ap_request_t *request)
+{
+    return route->has_id == (request->id != NULL);
+}
+
+static const svc_ap_route_t *find(const svc_ap_route_t *routes,
+                                  const svc_ap_request_t *request)
+{
+    const char *method = request->r->method; /* HEAD is "HEAD" here */
+    const svc_ap_route_t *route;
+
+    if (request->r->header_only && strcmp(method, "HEAD") == 0)
+        method = "GET";
+    for (route = routes; route->method; route++) {
+        if (is_here(route, request) && strcmp(route->method, method) == 0)
+            return route;
+    }
+    return NULL;
+}
+
+/* Does every method of this path need a user? */
+static int all_need_user(const svc_ap_route_t *routes,
+                         const svc_ap_request_t *request)
+{
+    const svc_ap_route_t *route;
+
+    for (route = routes; route->method; route++) {
+        if (is_here(route, request) && !route->needs_user)
+            return 0;
+    }
+    return 1;
+}
+
+static void set_allow(const svc_ap_route_t *routes,
+                      const svc_ap_request_t *request)
+{
+    const char *allow = "OPTIONS";
+    const svc_ap_route_t *route;
+
+    for (route = routes; route->method; route++) {
+        if (!is_here(route, request))
+            continue;
+        allow = apr_pstrcat(request->r->pool, allow, ", ", route->method,
+                            strcmp(route->method, "GET") == 0 ? ", HEAD" : "",
+                            NULL);
+    }
+    apr_table_setn(request->r->headers_out, "Allow", allow);
+}
+
+/* WWW-Authenticate as the authentication module makes it, or, where that only
+ * speaks when it refuses a credential, as RFC 9110 section 11.6.1 demands. */
+static void challenge(request_rec *r)
+{
+    const char *name = ap_auth_name(r);
+
+    ap_note_auth_failure(r);
+    if (!apr_table_get(r->err_headers_out, "WWW-Authenticate"))
+        apr_table_setn(r->err_headers_out, "WWW-Authenticate",
+                       apr_psprintf(r->pool, "%s realm=\"%s\"",
+                                    strcasecmp(ap_auth_type(r), "Basic") == 0
+                                        ? "Basic"
+                                        : "Bearer",
+                                    name ? name : "api"));
+}
+
+static svc_err_t *need_user(const svc_ap_request_t *request)
+{
+    request_rec *r = request->r;
+
+    if (request->user)
+        return NULL;
+    if (!ap_auth_type(r))
+        return svc_err_ours(r->pool, SVC_ERR_INTERNAL,
+                            "This needs a user, but the server is configured "
+                            "without authentication here: set AuthType and "
+                            "Require for this location",
+                            "no AuthType for this location");
+    challenge(r);
+    return svc_err_make(r->pool, SVC_ERR_UNAUTHENTICATED, "Not authorized");
+}
+
+static svc_err_t *check_user(svc_ap_request_t *request)
+{
+    const char *user = request->r->user;
+
+    request->user = user && *user ? user : NULL;
+    if (request->user && (strlen(user) > MAX_USER || !svc_json_is_utf8(user)))
+        return svc_err_make(request->r->pool, SVC_ERR_FORBIDDEN,
+                            "The name of the user must be UTF-8 of at most %d "
+                            "bytes", MAX_USER);
+    return NULL;
+}
+
+static svc_err_t *answer(svc_ap_request_t *request,
+                         const svc_ap_route_t *routes)
+{
+    request_rec *r = request->r;
+    const svc_ap_route_t *route;
+    svc_err_t *err = read_path(request);
+
+    if (err)
+        return err;
+    route = find(routes, request);
+    if (r->method_number == M_OPTIONS) {
+        set_allow(routes, request);
+        r->status = HTTP_NO_CONTENT;
+        return NULL;
+    }
+    if ((err = check_user(request)))
+        return err;
+    if ((route ? route->needs_user : all_need_user(routes, request)) &&
+        (err = need_user(request)))
+        return err;
+    if (!route) {
+        set_allow(routes, request);
+        return svc_err_make(r->pool, SVC_ERR_METHOD,
+                            "The method %s is not allowed here", r->method);
+    }
+    if ((err = svc_ap_worker_ready(request->instance, r->pool)))
+        return err;
+    return route->answer(request);
+}
+
+int svc_ap_route_dispatch(request_rec *r, const svc_ap_service_t *service,
+                          const svc_ap_route_t *routes, const char *base)
+{
+    const svc_ap_conf_dir_t *dir;
+    const svc_ap_conf_t *conf;
+    svc_ap_request_t request = { r, NULL, base, NULL, NULL, OK };
+    svc_err_t *err;
+
+    if (!r->handler || strcmp(r->handler, service->name) != 0)
+        return DECLINED;
+    dir = ap_get_module_config(r->per_dir_config, service->module);
+    conf = ap_get_module_config(r->server->module_config, service->module);
+    if (dir->base)
+        request.base = dir->base;
+    request.instance = conf->instance;
+    apr_table_setn(r->headers_out, "Vary", "Authorization");
+    err = request.instance
+              ? answer(&request, routes)
+              : svc_err_ours(r->pool, SVC_ERR_INTERNAL,
+                             "This service is not configured here",
+                             "the handler was not set by SetHandler in the "
+                             "server's configuration");
+    if (err) {
+        svc_ap_http_send_error(r, service, err);
+        return OK;
+    }
+    return request.status;
+}

@@ -1,0 +1,32 @@
+/* svc_ap_route: from a request to the function that answers it, with the checks
+ * that come before any body is read: 404, 401, 405.
+ */
+#ifndef SVC_AP_ROUTE_H
+#define SVC_AP_ROUTE_H
+
+#include "svc_ap_http.h"
+
+/* A request of the API. */
+typedef struct svc_ap_request_t {
+    request_rec *r;
+    const svc_ap_instance_t *instance;
+    const char *base; /* path of the collection, without a slash at its end */
+    const char *id;   /* the last segment, unescaped; NULL: the collection */
+    const char *user; /* r->user; NULL: anonymous */
+    int status;       /* set to httpd's status when it must make the answer */
+} svc_ap_request_t;
+
+/* A route; METHOD GET answers HEAD as well. */
+typedef struct svc_ap_route_t {
+    const char *method;
+    int has_id;
+    int needs_user;
+    svc_err_t *(*answer)(svc_ap_request_t *request);
+} svc_ap_route_t;
+
+/* The handler: DECLINED unless the request's handler is SERVICE's name. ROUTES
+ * ends with a NULL method. BASE is the usual path of the collection. */
+int svc_ap_route_dispatch(request_rec *r, const svc_ap_service_t *service,
+                          const svc_ap_route_t *routes, const char *base);
+
+#endif

@@ -1,0 +1,41 @@
+/* svc_batch: a follower's command: events that arrived, applied in one
+ * transaction with the cursors that they move.
+ */
+#ifndef SVC_BATCH_H
+#define SVC_BATCH_H
+
+#include "svc_inbox.h"
+#include "svc_stats.h"
+
+/* One source's cursor goes from here to there. */
+typedef struct svc_batch_move_t {
+    const char *source;
+    svc_inbox_cursor_t from, to;
+    int moved; /* out: 0 when another follower had moved it meanwhile */
+} svc_batch_move_t;
+
+typedef struct svc_batch_item_t {
+    svc_event_t event;
+    int move; /* index of its source's move; -1: from a source without a log */
+    const char *subject;
+    const char *bad; /* why it cannot be read; NULL: it can */
+} svc_batch_item_t;
+
+typedef struct svc_batch_t {
+    const svc_inbox_t *inbox;
+    svc_inbox_apply_fn apply;
+    svc_stats_t *stats;
+    const char *name;           /* for the log: "mod_orders" */
+    apr_array_header_t *moves;  /* svc_batch_move_t */
+    apr_array_header_t *items;  /* svc_batch_item_t, in order */
+    int is_careful;             /* set aside an event that makes the database
+                                   refuse, instead of failing the batch */
+} svc_batch_t;
+
+/* Fills BATCH with empty lists from POOL, the command's. */
+void svc_batch_init(svc_batch_t *batch, apr_pool_t *pool);
+
+/* A svc_writer_run_fn whose baton is the svc_batch_t. */
+svc_err_t *svc_batch_run(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool);
+
+#endif

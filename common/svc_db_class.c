@@ -1,0 +1,107 @@
+/* svc_db_class: see the header. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* RTLD_DEFAULT */
+#endif
+#include "svc_db_class.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+/* SQLite result codes (sqlite.org/rescode.html). */
+static svc_err_kind_t class_sqlite(int code, const char *text)
+{
+    switch (code) {
+    case 5: /* BUSY: recovery after a kill, or the last close */
+    case 6: /* LOCKED */
+    case 15: /* PROTOCOL: the lock of the write-ahead log was contended */
+    case 17: /* SCHEMA */
+        return SVC_ERR_RETRY;
+    case 1: /* ERROR, of an old-style prepared statement: see the text */
+        if (text && (strstr(text, "schema") || strstr(text, "locked")))
+            return SVC_ERR_RETRY;
+        if (text && strstr(text, "no such table"))
+            return SVC_ERR_UNAVAILABLE;
+        return SVC_ERR_INTERNAL;
+    case 3: /* PERM */
+    case 8: /* READONLY */
+    case 10: /* IOERR */
+    case 13: /* FULL */
+    case 14: /* CANTOPEN */
+        return SVC_ERR_UNAVAILABLE;
+    default:
+        return SVC_ERR_INTERNAL;
+    }
+}
+
+/* SQLSTATE classes (PostgreSQL manual, appendix A). */
+static svc_err_kind_t class_pgsql(const char *text)
+{
+    static const char *const retry[] = { "40001", "40P01", "55P03", "57P01",
+                                         "57P02", "57P03", "08",    "26000",
+                                         "0A000" };
+    static const char *const unavailable[] = { "53", "57014", "58", "25006",
+                                               "42P01", "28", "3D000" };
+    const char *state = text ? strstr(text, ":  ") : NULL;
+    size_t i;
+
+    if (!state)
+        return SVC_ERR_RETRY; /* no SQLSTATE: the connection is gone */
+    state += 3;
+    for (i = 0; i < sizeof(retry) / sizeof(retry[0]); i++) {
+        if (strncmp(state, retry[i], strlen(retry[i])) == 0)
+            return SVC_ERR_RETRY;
+    }
+    for (i = 0; i < sizeof(unavailable) / sizeof(unavailable[0]); i++) {
+        if (strncmp(state, unavailable[i], strlen(unavailable[i])) == 0)
+            return SVC_ERR_UNAVAILABLE;
+    }
+    return SVC_ERR_INTERNAL;
+}
+
+/* Error numbers of MariaDB's server and client. */
+static svc_err_kind_t class_mysql(int code)
+{
+    switch (code) {
+    case 1205: /* lock wait timeout */
+    case 1213: /* deadlock, or a certification failure of Galera */
+    case 1927: /* connection was killed */
+    case 2006: /* server has gone away */
+    case 2013: /* lost connection during query */
+    case 2030: /* statement not prepared */
+        return SVC_ERR_RETRY;
+    case 1021: /* disk full */
+    case 1040: /* too many connections */
+    case 1047: /* Galera: node is not part of the primary component */
+    case 1053: /* server shutdown */
+    case 1114: /* table full */
+    case 1146: /* no such table */
+    case 1290: /* read only */
+    case 2002: /* cannot connect */
+    case 2003:
+        return SVC_ERR_UNAVAILABLE;
+    default:
+        return SVC_ERR_INTERNAL;
+    }
+}
+
+svc_err_kind_t svc_db_class(svc_db_engine_t engine, int code, const char *text)
+{
+    switch (engine) {
+    case SVC_DB_SQLITE:
+        return class_sqlite(code, text);
+    case SVC_DB_PGSQL:
+        return class_pgsql(text);
+    default:
+        return class_mysql(code);
+    }
+}
+
+void svc_db_class_session(void *native)
+{
+    int (*set_verbosity)(void *, int);
+    void *symbol = dlsym(RTLD_DEFAULT, "PQsetErrorVerbosity");
+
+    memcpy(&set_verbosity, &symbol, sizeof(symbol));
+    if (native && symbol)
+        set_verbosity(native, 3 /* PQERRORS_SQLSTATE */);
+}

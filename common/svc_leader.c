@@ -1,0 +1,151 @@
+/* svc_leader: see the header. */
+#include "svc_leader.h"
+
+#include "svc_log.h"
+#include "svc_time.h"
+
+#define SWEEP_MS 500
+#define MARK_MS 1000      /* how often the published position is stored */
+#define RECONNECT_MS 500
+
+struct svc_leader_t {
+    const svc_leader_config_t *config;
+    apr_pool_t *pool;
+    apr_pool_t *scratch; /* cleared at every turn */
+    svc_bus_t *bus;
+    svc_publisher_t *publisher;
+    svc_subscriber_t *subscriber;
+    svc_db_t *db;            /* NULL: not connected */
+    apr_int64_t connect_at;  /* when to try again */
+    apr_int64_t sweep_at;
+    apr_int64_t mark_at;
+    apr_int64_t marked;      /* the position stored last */
+    int is_failing;          /* the database fails, and that was said */
+};
+
+svc_err_t *svc_leader_create(svc_leader_t **out,
+                             const svc_leader_config_t *config,
+                             apr_pool_t *pool)
+{
+    svc_leader_t *leader = apr_pcalloc(pool, sizeof(*leader));
+    svc_err_t *err = svc_bus_create(&leader->bus, pool);
+
+    if (err)
+        return err;
+    leader->config = config;
+    leader->pool = pool;
+    apr_pool_create(&leader->scratch, pool);
+    leader->publisher = svc_publisher_create(&config->publisher, leader->bus,
+                                             pool);
+    leader->subscriber = svc_subscriber_create(&config->subscriber,
+                                               leader->bus, pool);
+    *out = leader;
+    return NULL;
+}
+
+static svc_err_t *mark(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
+{
+    (void)pool;
+    return svc_stream_set_published(tx, *(apr_int64_t *)baton);
+}
+
+/* Stores how far was published, so that what a crash leaves is published by
+ * whoever starts next. */
+static void mark_published(svc_leader_t *leader, apr_int64_t now)
+{
+    const svc_publisher_config_t *publisher = &leader->config->publisher;
+    apr_int64_t position = atomic_load(&publisher->stats->published_to);
+    svc_command_t *command;
+    void *baton;
+
+    if (now < leader->mark_at || position == leader->marked)
+        return;
+    command = svc_writer_command(&baton, sizeof(position), NULL, mark);
+    *(apr_int64_t *)baton = position;
+    svc_writer_submit(leader->config->subscriber.writer, command);
+    svc_writer_release(command);
+    leader->marked = position;
+    leader->mark_at = now + MARK_MS;
+}
+
+static svc_err_t *sweep(svc_leader_t *leader, apr_int64_t now)
+{
+    const svc_leader_config_t *config = leader->config;
+    apr_int64_t db_now;
+    svc_err_t *err;
+
+    if (!config->sweep || now < leader->sweep_at)
+        return NULL;
+    leader->sweep_at = now + SWEEP_MS;
+    if ((err = svc_db_now(&db_now, leader->db, leader->scratch)))
+        return err;
+    return config->sweep(leader->db, config->subscriber.writer,
+                         config->publisher.stats, db_now, leader->scratch);
+}
+
+static svc_err_t *take_turn(int *again, svc_leader_t *leader, apr_int64_t now)
+{
+    svc_err_t *err;
+
+    if (!leader->db && now < leader->connect_at)
+        return NULL;
+    leader->connect_at = now + RECONNECT_MS;
+    if ((err = svc_writer_ready(leader->config->subscriber.writer, 0,
+                                leader->scratch)))
+        return NULL; /* the writer says what is wrong */
+    if (!leader->db &&
+        (err = svc_db_open(&leader->db, leader->config->driver,
+                           leader->config->params, leader->pool,
+                           leader->scratch)))
+        return err;
+    if ((err = svc_publisher_turn(again, leader->publisher, leader->db, now,
+                                  leader->scratch)) ||
+        (err = svc_subscriber_turn(again, leader->subscriber, leader->db, now,
+                                   leader->scratch)))
+        return err;
+    mark_published(leader, now);
+    return sweep(leader, now);
+}
+
+static void note(svc_leader_t *leader, const svc_err_t *err)
+{
+    const char *name = leader->config->name;
+
+    if (err && !leader->is_failing)
+        svc_log(SVC_LOG_ERR, "SVC040: %s: the event bus waits for the "
+                             "database: %s",
+                name, err->detail ? err->detail : err->message);
+    if (!err && leader->is_failing)
+        svc_log(SVC_LOG_NOTICE, "SVC041: %s: the event bus goes on", name);
+    leader->is_failing = err != NULL;
+}
+
+void svc_leader_turn(svc_leader_t *leader, const int *fds, int count,
+                     int max_wait_ms)
+{
+    int again = 0;
+    svc_err_t *err;
+
+    apr_pool_clear(leader->scratch);
+    err = take_turn(&again, leader, svc_time_now());
+    if (err || leader->db)
+        note(leader, err);
+    if (err && leader->db) {
+        svc_db_close(leader->db);
+        leader->db = NULL;
+    }
+    /* While there is no database, sockets that can be read must not make this
+     * spin. */
+    if (leader->db)
+        svc_bus_wait(leader->bus, fds, count, again ? 0 : max_wait_ms);
+    else
+        apr_sleep(50 * 1000);
+}
+
+void svc_leader_destroy(svc_leader_t *leader)
+{
+    svc_subscriber_destroy(leader->subscriber);
+    svc_bus_destroy(leader->bus);
+    if (leader->db)
+        svc_db_close(leader->db);
+}

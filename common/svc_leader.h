@@ -1,0 +1,41 @@
+/* svc_leader: what the process that leads does for its service: publish, follow
+ * and sweep, in one thread, turn by turn.
+ */
+#ifndef SVC_LEADER_H
+#define SVC_LEADER_H
+
+#include "svc_publisher.h"
+#include "svc_subscriber.h"
+
+/* Periodic work of a service: reads with DB what is due and hands commands to
+ * WRITER without waiting. NOW is the database's clock. */
+typedef svc_err_t *(*svc_leader_sweep_fn)(svc_db_t *db, svc_writer_t *writer,
+                                          svc_stats_t *stats, apr_int64_t now,
+                                          apr_pool_t *scratch);
+
+typedef struct svc_leader_config_t {
+    const char *name;   /* for the log */
+    const char *driver; /* DBDriver */
+    const char *params; /* DBDParams */
+    svc_publisher_config_t publisher;
+    svc_subscriber_config_t subscriber;
+    svc_leader_sweep_fn sweep; /* NULL: none */
+} svc_leader_config_t;
+
+typedef struct svc_leader_t svc_leader_t;
+
+/* Opens the bus. Call in the thread that will take the turns; CONFIG and POOL,
+ * which is that thread's, must outlive the leader. */
+svc_err_t *svc_leader_create(svc_leader_t **out,
+                             const svc_leader_config_t *config,
+                             apr_pool_t *pool);
+
+/* One turn: does what there is to do, then waits at most MAX_WAIT_MS for a
+ * message, or for one of the COUNT file descriptors. Logs its own trouble. */
+void svc_leader_turn(svc_leader_t *leader, const int *fds, int count,
+                     int max_wait_ms);
+
+/* Closes the bus and the database. */
+void svc_leader_destroy(svc_leader_t *leader);
+
+#endif

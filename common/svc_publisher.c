@@ -1,0 +1,283 @@
+/* svc_publisher: see the header. */
+#include "svc_publisher.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "svc_id.h"
+#include "svc_log.h"
+
+#define HEARTBEAT_MS 1000
+#define BIND_AGAIN_MS 500
+#define MAX_REQUESTS 16 /* answered in one turn */
+
+struct svc_publisher_t {
+    const svc_publisher_config_t *config;
+    svc_bus_t *bus;
+    svc_bus_socket_t *pub;    /* NULL: not bound yet */
+    svc_bus_socket_t *router; /* NULL: not bound yet */
+    apr_int64_t bind_at;      /* when to try to bind again */
+    apr_int64_t heartbeat_at;
+    apr_int64_t position;     /* published up to here; -1: not known yet */
+    int is_failing;           /* binding failed and that was said */
+};
+
+svc_publisher_t *svc_publisher_create(const svc_publisher_config_t *config,
+                                      svc_bus_t *bus, apr_pool_t *pool)
+{
+    svc_publisher_t *publisher = apr_pcalloc(pool, sizeof(*publisher));
+
+    publisher->config = config;
+    publisher->bus = bus;
+    publisher->position = -1;
+    return publisher;
+}
+
+static svc_err_t *bind_one(svc_bus_socket_t **socket,
+                           svc_publisher_t *publisher, svc_bus_kind_t kind,
+                           const char *endpoint, apr_pool_t *scratch)
+{
+    if (*socket || !endpoint)
+        return NULL;
+    return svc_bus_open(socket, publisher->bus, kind, endpoint, scratch);
+}
+
+/* The last leader may not have let go of the ports yet, so a port in use is
+ * tried again and said only once. */
+static void bind_sockets(svc_publisher_t *publisher, apr_int64_t now,
+                         apr_pool_t *scratch)
+{
+    const svc_publisher_config_t *config = publisher->config;
+    svc_err_t *err;
+
+    if (now < publisher->bind_at)
+        return;
+    err = bind_one(&publisher->pub, publisher, SVC_BUS_PUB, config->publish,
+                   scratch);
+    if (!err)
+        err = bind_one(&publisher->router, publisher, SVC_BUS_ROUTER,
+                       config->replay, scratch);
+    if (err) {
+        if (!publisher->is_failing)
+            svc_log(SVC_LOG_ERR, "SVC020: %s: %s; trying on", config->name,
+                    err->detail);
+        publisher->is_failing = 1;
+        publisher->bind_at = now + BIND_AGAIN_MS;
+    } else {
+        if (publisher->is_failing)
+            svc_log(SVC_LOG_NOTICE, "SVC021: %s: endpoints bound",
+                    config->name);
+        publisher->is_failing = 0;
+        publisher->bind_at = APR_INT64_MAX;
+    }
+}
+
+static svc_err_t *find_position(svc_publisher_t *publisher, svc_db_t *db,
+                                apr_pool_t *scratch)
+{
+    apr_int64_t shared = atomic_load(&publisher->config->stats->published_to);
+    apr_int64_t stored;
+    svc_err_t *err = svc_stream_published(&stored, db,
+                                          publisher->config->stream, scratch);
+
+    if (!err)
+        publisher->position = shared > stored ? shared : stored;
+    return err;
+}
+
+static svc_err_t *publish_new(int *again, svc_publisher_t *publisher,
+                              svc_db_t *db, apr_pool_t *scratch)
+{
+    svc_stats_t *stats = publisher->config->stats;
+    apr_array_header_t *rows;
+    svc_err_t *err = NULL;
+    int i;
+
+    if (publisher->position < 0)
+        err = find_position(publisher, db, scratch);
+    if (!err)
+        err = svc_stream_read(&rows, db, publisher->config->stream,
+                              publisher->position, 1, SVC_PUBLISHER_MAX_PAGE,
+                              scratch);
+    if (err)
+        return err;
+    for (i = 0; i < rows->nelts; i++) {
+        const svc_stream_entry_t *row =
+            &APR_ARRAY_IDX(rows, i, svc_stream_entry_t);
+        svc_bus_frame_t frames[] = { svc_bus_text(row->subject),
+                                     svc_bus_text(row->text) };
+
+        svc_bus_send(publisher->pub, frames, 2);
+        publisher->position = row->position;
+    }
+    atomic_fetch_add(&stats->published, rows->nelts);
+    atomic_store(&stats->published_to, publisher->position);
+    *again = *again || rows->nelts == SVC_PUBLISHER_MAX_PAGE;
+    return NULL;
+}
+
+static svc_err_t *send_heartbeat(svc_publisher_t *publisher, svc_db_t *db,
+                                 apr_int64_t now, apr_pool_t *scratch)
+{
+    svc_event_t event = { svc_id_new(scratch), NULL, SVC_EVENT_HEARTBEAT, NULL,
+                          now, 0, svc_json_object(scratch), NULL };
+    svc_bus_frame_t frames[2];
+    svc_err_t *err = svc_stream_head(&event.source, &event.position, db,
+                                     publisher->config->stream, scratch);
+
+    if (err)
+        return err;
+    svc_json_set_int(event.data, "head", event.position);
+    frames[0] = svc_bus_text(SVC_EVENT_HEARTBEAT);
+    frames[1] = svc_bus_text(svc_event_encode(&event, scratch));
+    svc_bus_send(publisher->pub, frames, 2);
+    publisher->heartbeat_at = now + HEARTBEAT_MS;
+    return NULL;
+}
+
+/* --- replay ---------------------------------------------------------------- */
+
+typedef struct request_t {
+    const char *source;
+    apr_int64_t position;
+    const char *event_id;
+    apr_int64_t limit;
+} request_t;
+
+static void add_text(apr_array_header_t *answer, const char *text)
+{
+    APR_ARRAY_PUSH(answer, svc_bus_frame_t) = svc_bus_text(text);
+}
+
+static int read_number(apr_int64_t *out, const svc_bus_frame_t *frame)
+{
+    if (frame->length == 0 || frame->length > 18 ||
+        strspn(frame->data, "0123456789") != frame->length)
+        return 0;
+    *out = apr_atoi64(frame->data);
+    return 1;
+}
+
+static const char *read_request(request_t *request,
+                                const svc_bus_frame_t *frames, int count)
+{
+    if (count != 5 || strcmp(frames[0].data, "REPLAY") != 0)
+        return "a request has 5 frames: REPLAY, source, position, event-id, "
+               "limit";
+    request->source = frames[1].data;
+    request->event_id = frames[3].data;
+    if (!read_number(&request->position, &frames[2]))
+        return "the position must be a number of up to 18 digits";
+    if (!read_number(&request->limit, &frames[4]))
+        return "the limit must be a number of up to 18 digits";
+    if (request->limit > SVC_PUBLISHER_MAX_PAGE)
+        request->limit = SVC_PUBLISHER_MAX_PAGE;
+    return NULL;
+}
+
+static svc_err_t *answer_replay(apr_array_header_t *answer,
+                                const svc_publisher_t *publisher, svc_db_t *db,
+                                const request_t *request, apr_pool_t *scratch)
+{
+    const svc_stream_t *stream = publisher->config->stream;
+    apr_array_header_t *rows = NULL;
+    const char *source, *event_id = NULL;
+    apr_int64_t head;
+    svc_err_t *err;
+    int i, is_other;
+
+    if ((err = svc_stream_head(&source, &head, db, stream, scratch)))
+        return err;
+    if (*request->source && strcmp(request->source, source) != 0) {
+        add_text(answer, "ERROR");
+        add_text(answer, apr_pstrcat(scratch, "the log kept here is ", source,
+                                     NULL));
+        return NULL;
+    }
+    if (request->position > 0 && *request->event_id &&
+        (err = svc_stream_event_id(&event_id, db, stream, request->position,
+                                   scratch)))
+        return err;
+    is_other = event_id && strcmp(event_id, request->event_id) != 0;
+    if (!is_other && request->limit > 0 &&
+        (err = svc_stream_read(&rows, db, stream, request->position, 0,
+                               (int)request->limit, scratch)))
+        return err;
+    add_text(answer, is_other ? "RESET" : "EVENTS");
+    add_text(answer, source);
+    add_text(answer, svc_db_arg(head, scratch));
+    for (i = 0; rows && i < rows->nelts; i++) {
+        const svc_stream_entry_t *row =
+            &APR_ARRAY_IDX(rows, i, svc_stream_entry_t);
+
+        add_text(answer, row->subject);
+        add_text(answer, row->text);
+    }
+    return NULL;
+}
+
+static svc_err_t *answer_request(svc_publisher_t *publisher, svc_db_t *db,
+                                 const svc_bus_frame_t *frames, int count,
+                                 apr_pool_t *scratch)
+{
+    apr_array_header_t *answer =
+        apr_array_make(scratch, 8, sizeof(svc_bus_frame_t));
+    int skip = count > 1 && frames[1].length == 0 ? 2 : 1; /* REQ's delimiter */
+    request_t request;
+    const char *refusal;
+    svc_err_t *err = NULL;
+    int i;
+
+    for (i = 0; i < skip; i++)
+        APR_ARRAY_PUSH(answer, svc_bus_frame_t) = frames[i];
+    refusal = read_request(&request, frames + skip, count - skip);
+    if (!refusal)
+        err = answer_replay(answer, publisher, db, &request, scratch);
+    if (refusal || err) {
+        add_text(answer, "ERROR");
+        add_text(answer, refusal ? refusal : err->message);
+    }
+    svc_bus_send(publisher->router, (svc_bus_frame_t *)answer->elts,
+                 answer->nelts);
+    atomic_fetch_add(&publisher->config->stats->replays, 1);
+    return err;
+}
+
+static svc_err_t *answer_requests(int *again, svc_publisher_t *publisher,
+                                  svc_db_t *db, apr_pool_t *scratch)
+{
+    svc_bus_frame_t *frames;
+    int i;
+
+    for (i = 0; i < MAX_REQUESTS; i++) {
+        int count = svc_bus_receive(&frames, publisher->router, scratch);
+        svc_err_t *err;
+
+        if (count == 0)
+            return NULL;
+        if (count < 0)
+            continue; /* dropped: its sender's frames are not even kept */
+        err = answer_request(publisher, db, frames, count, scratch);
+        if (err)
+            return err;
+    }
+    *again = 1;
+    return NULL;
+}
+
+svc_err_t *svc_publisher_turn(int *again, svc_publisher_t *publisher,
+                              svc_db_t *db, apr_int64_t now,
+                              apr_pool_t *scratch)
+{
+    svc_err_t *err = NULL;
+
+    bind_sockets(publisher, now, scratch);
+    if (publisher->pub)
+        err = publish_new(again, publisher, db, scratch);
+    if (!err && publisher->pub && now >= publisher->heartbeat_at)
+        err = send_heartbeat(publisher, db, now, scratch);
+    if (!err && publisher->router)
+        err = answer_requests(again, publisher, db, scratch);
+    return err;
+}

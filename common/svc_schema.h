@@ -1,0 +1,51 @@
+/* svc_schema: creates and upgrades a service's tables.
+ *
+ * A schema is a list of steps; a database at version N has had the first N.
+ * Table and column types are VARCHAR and BIGINT, which all three engines know;
+ * what each table needs besides is added here.
+ */
+#ifndef SVC_SCHEMA_H
+#define SVC_SCHEMA_H
+
+#include "svc_db.h"
+
+/* The tables of svc_stream and svc_inbox for the service named by the string
+ * literal S: part of every service's first step. */
+#define SVC_SCHEMA_COMMON(s) \
+    "CREATE TABLE " s "_head (" \
+    "id BIGINT NOT NULL PRIMARY KEY, source VARCHAR(255) NOT NULL, " \
+    "position BIGINT NOT NULL)", \
+    "CREATE TABLE " s "_log (" \
+    "position BIGINT NOT NULL PRIMARY KEY, event_id VARCHAR(36) NOT NULL, " \
+    "subject VARCHAR(40) NOT NULL, entity_id VARCHAR(36) NOT NULL, " \
+    "recorded_at BIGINT NOT NULL, publisher VARCHAR(255) NOT NULL, " \
+    "event VARCHAR(8000) NOT NULL)", \
+    "CREATE TABLE " s "_publisher (" \
+    "endpoint VARCHAR(255) NOT NULL PRIMARY KEY, position BIGINT NOT NULL)", \
+    "CREATE TABLE " s "_cursor (" \
+    "source VARCHAR(255) NOT NULL PRIMARY KEY, position BIGINT NOT NULL, " \
+    "event_id VARCHAR(255) NOT NULL)", \
+    "CREATE TABLE " s "_parked (" \
+    "entity_id VARCHAR(255) NOT NULL, version BIGINT NOT NULL, " \
+    "subject VARCHAR(40) NOT NULL, event VARCHAR(8000) NOT NULL, " \
+    "PRIMARY KEY (entity_id, version))", \
+    "CREATE TABLE " s "_quarantine (" \
+    "id VARCHAR(36) NOT NULL PRIMARY KEY, source VARCHAR(255), " \
+    "position BIGINT NOT NULL, subject VARCHAR(40) NOT NULL, " \
+    "reason VARCHAR(2000) NOT NULL, event VARCHAR(8000), " \
+    "recorded_at BIGINT NOT NULL)"
+
+typedef struct svc_schema_t {
+    const char *service;            /* prefix of every table: "tickets" */
+    int version;                    /* number of steps */
+    const char *const *const *steps; /* each a NULL-terminated list of DDL */
+    svc_db_sql_t read_version;      /* SELECT version FROM <service>_schema */
+} svc_schema_t;
+
+/* Brings the database to this version, in one transaction where the engine has
+ * transactional DDL. Call in one process at a time: hold the writers' lock.
+ * UNAVAILABLE, with a sentence in detail, when the database is newer. */
+svc_err_t *svc_schema_migrate(svc_db_t *db, const svc_schema_t *schema,
+                              apr_pool_t *pool);
+
+#endif

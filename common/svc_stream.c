@@ -1,0 +1,264 @@
+/* svc_stream: see the header. */
+#include "svc_stream.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "svc_id.h"
+
+struct svc_stream_t {
+    const char *publisher;
+    svc_db_sql_t create_head, raise_head, read_head;
+    svc_db_sql_t insert, read, read_own, read_id;
+    svc_db_sql_t read_published, update_published, insert_published;
+};
+
+typedef struct pending_t {
+    svc_event_t event;
+    svc_stream_position_fn on_position;
+    void *baton;
+} pending_t;
+
+svc_stream_t *svc_stream_create(const char *service, const char *publisher,
+                                apr_pool_t *pool)
+{
+    svc_stream_t *stream = apr_pcalloc(pool, sizeof(*stream));
+
+    stream->publisher = publisher;
+    stream->create_head = svc_db_sql(
+        "svc_stream_create_head", service,
+        "INSERT INTO #_head (id, source, position) SELECT 1, %s, 0 "
+        "WHERE NOT EXISTS (SELECT 1 FROM #_head)", pool);
+    stream->raise_head = svc_db_sql(
+        "svc_stream_raise_head", service,
+        "UPDATE #_head SET position = position + %lld WHERE id = 1", pool);
+    stream->read_head = svc_db_sql(
+        "svc_stream_read_head", service,
+        "SELECT source, position FROM #_head WHERE id = 1", pool);
+    stream->insert = svc_db_sql(
+        "svc_stream_insert", service,
+        "INSERT INTO #_log (position, event_id, subject, entity_id, "
+        "recorded_at, publisher, event) "
+        "VALUES (%lld, %s, %s, %s, %lld, %s, %s)", pool);
+    stream->read = svc_db_sql(
+        "svc_stream_read", service,
+        "SELECT position, subject, event FROM #_log WHERE position > %lld "
+        "ORDER BY position LIMIT %lld", pool);
+    stream->read_own = svc_db_sql(
+        "svc_stream_read_own", service,
+        "SELECT position, subject, event FROM #_log WHERE position > %lld "
+        "AND publisher = %s ORDER BY position LIMIT %lld", pool);
+    stream->read_id = svc_db_sql(
+        "svc_stream_read_id", service,
+        "SELECT event_id FROM #_log WHERE position = %lld", pool);
+    stream->read_published = svc_db_sql(
+        "svc_stream_read_published", service,
+        "SELECT position FROM #_publisher WHERE endpoint = %s", pool);
+    stream->update_published = svc_db_sql(
+        "svc_stream_update_published", service,
+        "UPDATE #_publisher SET position = %lld WHERE endpoint = %s", pool);
+    stream->insert_published = svc_db_sql(
+        "svc_stream_insert_published", service,
+        "INSERT INTO #_publisher (position, endpoint) VALUES (%lld, %s)",
+        pool);
+    return stream;
+}
+
+svc_err_t *svc_stream_setup(svc_db_t *db, const svc_stream_t *stream,
+                            apr_pool_t *pool)
+{
+    const char *args[] = { apr_pstrcat(pool, "urn:uuid:", svc_id_new(pool),
+                                       NULL) };
+
+    return svc_db_run(NULL, db, &stream->create_head, args, pool);
+}
+
+svc_err_t *svc_stream_begin(svc_stream_tx_t *tx, svc_db_t *db,
+                            const svc_stream_t *stream, apr_pool_t *pool)
+{
+    svc_err_t *err;
+
+    memset(tx, 0, sizeof(*tx));
+    tx->db = db;
+    tx->stream = stream;
+    tx->pool = pool;
+    tx->pending = apr_array_make(pool, 16, sizeof(pending_t));
+    if ((err = svc_db_begin(db, pool)))
+        return err;
+    return svc_db_now(&tx->now, db, pool);
+}
+
+void svc_stream_emit(svc_stream_tx_t *tx, const char *type, const char *entity,
+                     svc_json_t *data, svc_stream_position_fn on_position,
+                     void *baton)
+{
+    pending_t *pending = apr_array_push(tx->pending);
+
+    memset(pending, 0, sizeof(*pending));
+    pending->event.id = svc_id_new(tx->pool);
+    pending->event.type = type;
+    pending->event.entity = entity;
+    pending->event.time = tx->now;
+    pending->event.data = data;
+    pending->on_position = on_position;
+    pending->baton = baton;
+}
+
+typedef struct head_t {
+    const char *source;
+    apr_int64_t position;
+} head_t;
+
+static svc_err_t *take_head(void *baton, const svc_db_row_t *row)
+{
+    head_t *head = baton;
+
+    head->source = svc_db_row_text(row, 0);
+    head->position = svc_db_row_int(row, 1);
+    return NULL;
+}
+
+svc_err_t *svc_stream_head(const char **source, apr_int64_t *position,
+                           svc_db_t *db, const svc_stream_t *stream,
+                           apr_pool_t *pool)
+{
+    head_t head = { NULL, 0 };
+    svc_err_t *err = svc_db_each(db, &stream->read_head, NULL, take_head,
+                                 &head, pool);
+
+    if (!err && !head.source)
+        err = svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
+                           "The database is not available",
+                           "the event log has no identity yet");
+    *source = head.source;
+    *position = head.position;
+    return err;
+}
+
+static svc_err_t *write_event(svc_stream_tx_t *tx, const pending_t *pending)
+{
+    const svc_event_t *event = &pending->event;
+    const char *args[] = { svc_db_arg(event->position, tx->pool),
+                           event->id,
+                           event->type,
+                           event->entity,
+                           svc_db_arg(event->time, tx->pool),
+                           tx->stream->publisher,
+                           svc_event_encode(event, tx->pool) };
+    svc_err_t *err = NULL;
+
+    if (pending->on_position)
+        err = pending->on_position(pending->baton, tx, event->position);
+    return err ? err
+               : svc_db_run(NULL, tx->db, &tx->stream->insert, args, tx->pool);
+}
+
+static svc_err_t *write_events(svc_stream_tx_t *tx)
+{
+    pending_t *pending = (pending_t *)tx->pending->elts;
+    int count = tx->pending->nelts;
+    const char *args[] = { svc_db_arg(count, tx->pool) };
+    const char *source;
+    apr_int64_t head;
+    svc_err_t *err;
+    int i;
+
+    if ((err = svc_db_run(NULL, tx->db, &tx->stream->raise_head, args,
+                          tx->pool)) ||
+        (err = svc_stream_head(&source, &head, tx->db, tx->stream, tx->pool)))
+        return err;
+    for (i = 0; i < count; i++) {
+        pending[i].event.source = source;
+        pending[i].event.position = head - count + 1 + i;
+        if ((err = write_event(tx, &pending[i])))
+            return err;
+    }
+    tx->last_position = head;
+    tx->last_id = pending[count - 1].event.id;
+    return NULL;
+}
+
+svc_err_t *svc_stream_commit(svc_stream_tx_t *tx)
+{
+    svc_err_t *err = tx->pending->nelts ? write_events(tx) : NULL;
+
+    return err ? err : svc_db_commit(tx->db, tx->pool);
+}
+
+void svc_stream_rollback(svc_stream_tx_t *tx)
+{
+    svc_db_rollback(tx->db, tx->pool);
+}
+
+static svc_err_t *take_text(void *baton, const svc_db_row_t *row)
+{
+    *(const char **)baton = svc_db_row_text(row, 0);
+    return NULL;
+}
+
+svc_err_t *svc_stream_event_id(const char **out, svc_db_t *db,
+                               const svc_stream_t *stream,
+                               apr_int64_t position, apr_pool_t *pool)
+{
+    const char *args[] = { svc_db_arg(position, pool) };
+
+    *out = NULL;
+    return svc_db_each(db, &stream->read_id, args, take_text, out, pool);
+}
+
+svc_err_t *svc_stream_has(int *out, svc_db_t *db, const svc_stream_t *stream,
+                          apr_int64_t position, const char *event_id,
+                          apr_pool_t *pool)
+{
+    const char *found;
+    svc_err_t *err = svc_stream_event_id(&found, db, stream, position, pool);
+
+    *out = !err && found && strcmp(found, event_id) == 0;
+    return err;
+}
+
+static svc_err_t *take_entry(void *baton, const svc_db_row_t *row)
+{
+    svc_stream_entry_t *entry = apr_array_push(baton);
+
+    entry->position = svc_db_row_int(row, 0);
+    entry->subject = svc_db_row_text(row, 1);
+    entry->text = svc_db_row_text(row, 2);
+    return NULL;
+}
+
+svc_err_t *svc_stream_read(apr_array_header_t **out, svc_db_t *db,
+                           const svc_stream_t *stream, apr_int64_t after,
+                           int own, int limit, apr_pool_t *pool)
+{
+    const char *all[] = { svc_db_arg(after, pool), svc_db_arg(limit, pool) };
+    const char *mine[] = { all[0], stream->publisher, all[1] };
+
+    *out = apr_array_make(pool, 32, sizeof(svc_stream_entry_t));
+    return svc_db_each(db, own ? &stream->read_own : &stream->read,
+                       own ? mine : all, take_entry, *out, pool);
+}
+
+svc_err_t *svc_stream_published(apr_int64_t *out, svc_db_t *db,
+                                const svc_stream_t *stream, apr_pool_t *pool)
+{
+    const char *args[] = { stream->publisher };
+
+    *out = 0;
+    return svc_db_get(out, db, &stream->read_published, args, pool);
+}
+
+svc_err_t *svc_stream_set_published(svc_stream_tx_t *tx, apr_int64_t position)
+{
+    const char *args[] = { svc_db_arg(position, tx->pool),
+                           tx->stream->publisher };
+    int changed = 0;
+    svc_err_t *err = svc_db_run(&changed, tx->db,
+                                &tx->stream->update_published, args, tx->pool);
+
+    if (err || changed)
+        return err;
+    return svc_db_run(NULL, tx->db, &tx->stream->insert_published, args,
+                      tx->pool);
+}

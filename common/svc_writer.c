@@ -1,0 +1,501 @@
+/* svc_writer: see the header. */
+#include "svc_writer.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_atomic.h>
+#include <apr_strings.h>
+#include <apr_thread_cond.h>
+#include <apr_thread_mutex.h>
+
+#include "svc_db_place.h"
+#include "svc_lock.h"
+#include "svc_log.h"
+#include "svc_time.h"
+
+#define MAX_BATCH 256
+#define REOPEN_MS 500          /* between attempts to reach the database */
+#define CHECKPOINT_EVERY 2000  /* commands */
+
+typedef enum { QUEUED, TAKEN, DONE } command_state_t;
+
+struct svc_command_t {
+    apr_pool_t *pool;
+    svc_writer_run_fn run;
+    void *baton;
+    const char *key;
+    apr_thread_cond_t *answered; /* NULL: nobody waits */
+    svc_command_t *next;
+    command_state_t state;       /* under the writer's mutex */
+    apr_uint32_t references;
+    apr_uint64_t order;          /* of arrival */
+    svc_err_t *answer;
+};
+
+struct svc_writer_t {
+    const svc_writer_config_t *config;
+    apr_pool_t *pool;
+    apr_pool_t *scratch; /* cleared for every attempt */
+    apr_thread_mutex_t *mutex;
+    apr_thread_cond_t *work;    /* something to do, or stop */
+    apr_thread_cond_t *settled; /* the first opening succeeded or failed */
+    svc_command_t *first;
+    svc_command_t **last;
+    apr_uint64_t arrivals;
+    int stopping;
+    int is_settled;
+    atomic_int was_ready; /* the schema is there; once set, for ever */
+    svc_err_t *down; /* why the database cannot be reached; NULL: it can */
+    svc_db_t *db;    /* NULL: not connected */
+    svc_lock_t *lock; /* NULL: the engine needs none, or not opened yet */
+    int since_checkpoint;
+};
+
+svc_writer_t *svc_writer_create(const svc_writer_config_t *config,
+                                apr_pool_t *pool)
+{
+    svc_writer_t *writer = apr_pcalloc(pool, sizeof(*writer));
+
+    writer->config = config;
+    writer->pool = pool;
+    writer->last = &writer->first;
+    if (apr_thread_mutex_create(&writer->mutex, APR_THREAD_MUTEX_DEFAULT,
+                                pool) != APR_SUCCESS ||
+        apr_thread_cond_create(&writer->work, pool) != APR_SUCCESS ||
+        apr_thread_cond_create(&writer->settled, pool) != APR_SUCCESS)
+        abort(); /* out of memory */
+    apr_pool_create(&writer->scratch, pool);
+    return writer;
+}
+
+svc_command_t *svc_writer_command(void **baton, apr_size_t size,
+                                  const char *key, svc_writer_run_fn run)
+{
+    svc_command_t *command;
+    apr_pool_t *pool;
+
+    apr_pool_create(&pool, NULL); /* the global allocator is thread-safe */
+    command = apr_pcalloc(pool, sizeof(*command));
+    command->pool = pool;
+    command->run = run;
+    command->key = apr_pstrdup(pool, key);
+    command->baton = apr_pcalloc(pool, size);
+    command->references = 1;
+    *baton = command->baton;
+    return command;
+}
+
+apr_pool_t *svc_writer_command_pool(const svc_command_t *command)
+{
+    return command->pool;
+}
+
+void svc_writer_release(svc_command_t *command)
+{
+    if (apr_atomic_dec32(&command->references) == 0)
+        apr_pool_destroy(command->pool);
+}
+
+static void enqueue(svc_writer_t *writer, svc_command_t *command)
+{
+    apr_atomic_inc32(&command->references);
+    command->state = QUEUED;
+    command->answer = NULL;
+    command->order = writer->arrivals++;
+    command->next = NULL;
+    *writer->last = command;
+    writer->last = &command->next;
+    apr_thread_cond_signal(writer->work);
+}
+
+static void withdraw(svc_writer_t *writer, svc_command_t *command)
+{
+    svc_command_t **at = &writer->first;
+
+    while (*at != command)
+        at = &(*at)->next;
+    *at = command->next;
+    if (writer->last == &command->next)
+        writer->last = at;
+    command->state = DONE;
+    svc_writer_release(command); /* the queue's reference */
+}
+
+svc_err_t *svc_writer_execute(svc_writer_t *writer, svc_command_t *command,
+                              apr_pool_t *pool)
+{
+    apr_int64_t deadline = svc_time_now() + SVC_WRITER_BUDGET_MS;
+    apr_int64_t left;
+    svc_err_t *answer;
+
+    if (apr_thread_cond_create(&command->answered, command->pool) !=
+        APR_SUCCESS)
+        abort(); /* out of memory */
+    apr_thread_mutex_lock(writer->mutex);
+    enqueue(writer, command);
+    while (command->state != DONE && (left = deadline - svc_time_now()) > 0)
+        apr_thread_cond_timedwait(command->answered, writer->mutex,
+                                  left * 1000);
+    if (command->state == DONE)
+        answer = command->answer;
+    else if (command->state == QUEUED) {
+        withdraw(writer, command);
+        answer = svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
+                              "The service is too busy; nothing was changed",
+                              "a command waited %d ms and was withdrawn",
+                              SVC_WRITER_BUDGET_MS);
+    } else
+        answer = svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
+                              "The database did not answer in time; whether "
+                              "the change was made is unknown",
+                              "a command was begun and not ended within %d ms",
+                              SVC_WRITER_BUDGET_MS);
+    apr_thread_mutex_unlock(writer->mutex);
+    return answer;
+}
+
+void svc_writer_submit(svc_writer_t *writer, svc_command_t *command)
+{
+    apr_thread_mutex_lock(writer->mutex);
+    enqueue(writer, command);
+    apr_thread_mutex_unlock(writer->mutex);
+}
+
+int svc_writer_is_done(svc_err_t **err, svc_writer_t *writer,
+                       svc_command_t *command)
+{
+    int done;
+
+    apr_thread_mutex_lock(writer->mutex);
+    done = command->state == DONE;
+    *err = done ? command->answer : NULL;
+    apr_thread_mutex_unlock(writer->mutex);
+    return done;
+}
+
+void svc_writer_stop(svc_writer_t *writer)
+{
+    apr_thread_mutex_lock(writer->mutex);
+    writer->stopping = 1;
+    apr_thread_cond_signal(writer->work);
+    apr_thread_mutex_unlock(writer->mutex);
+}
+
+svc_err_t *svc_writer_ready(svc_writer_t *writer, int timeout_ms,
+                            apr_pool_t *pool)
+{
+    apr_int64_t deadline = svc_time_now() + timeout_ms;
+    apr_int64_t left;
+    svc_err_t *err = NULL;
+
+    if (writer->was_ready)
+        return NULL;
+    apr_thread_mutex_lock(writer->mutex);
+    while (!writer->is_settled && (left = deadline - svc_time_now()) > 0)
+        apr_thread_cond_timedwait(writer->settled, writer->mutex, left * 1000);
+    if (!writer->was_ready)
+        err = writer->down ? svc_err_copy(writer->down, pool)
+                           : svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
+                                          "The database is not available",
+                                          "the database is still being opened");
+    apr_thread_mutex_unlock(writer->mutex);
+    return err;
+}
+
+/* --- the writer's thread ------------------------------------------------- */
+
+static void disconnect(svc_writer_t *writer)
+{
+    if (writer->db)
+        svc_db_close(writer->db);
+    writer->db = NULL;
+}
+
+/* Under the lock. */
+static svc_err_t *connect_db(svc_writer_t *writer)
+{
+    const svc_writer_config_t *config = writer->config;
+    svc_err_t *err = svc_db_open(&writer->db, config->driver, config->params,
+                                 writer->pool, writer->scratch);
+
+    if (err || writer->was_ready)
+        return err;
+    if ((err = svc_schema_migrate(writer->db, config->schema,
+                                  writer->scratch)) ||
+        (err = svc_stream_setup(writer->db, config->stream, writer->scratch)))
+        disconnect(writer);
+    return err;
+}
+
+static svc_err_t *lock(svc_writer_t *writer)
+{
+    const char *file = svc_db_place_file(writer->config->driver,
+                                         writer->config->params,
+                                         writer->scratch);
+    svc_err_t *err = NULL;
+
+    if (!file)
+        return NULL;
+    if (!writer->lock)
+        err = svc_lock_open(&writer->lock,
+                            apr_pstrcat(writer->scratch, file, ".lock", NULL),
+                            writer->pool);
+    return err ? err : svc_lock_acquire(writer->lock);
+}
+
+static void unlock(svc_writer_t *writer)
+{
+    if (writer->lock)
+        svc_lock_release(writer->lock);
+}
+
+/* Tells those who wait in svc_writer_ready, and the log when it is news. */
+static void settle(svc_writer_t *writer, svc_err_t *err)
+{
+    const char *name = writer->config->name;
+    int was_down = writer->down != NULL;
+    int is_first = !writer->was_ready;
+
+    apr_thread_mutex_lock(writer->mutex);
+    if (err && !was_down)
+        writer->down = svc_err_copy(err, writer->pool);
+    if (!err) {
+        writer->down = NULL;
+        writer->was_ready = 1;
+    }
+    writer->is_settled = 1;
+    apr_thread_cond_broadcast(writer->settled);
+    apr_thread_mutex_unlock(writer->mutex);
+    if (err && !was_down)
+        svc_log(SVC_LOG_ERR, "SVC010: %s: no database: %s", name,
+                err->detail ? err->detail : err->message);
+    else if (!err && (is_first || was_down))
+        svc_log(SVC_LOG_NOTICE, "SVC003: %s: database ready (%s)", name,
+                writer->config->driver);
+}
+
+static void reconnect(svc_writer_t *writer)
+{
+    svc_err_t *err;
+
+    apr_pool_clear(writer->scratch);
+    if (!(err = lock(writer))) {
+        err = connect_db(writer);
+        unlock(writer);
+    }
+    settle(writer, err);
+}
+
+/* Sleeps until there is something to do; false when it is time to end. */
+static int wait_for_work(svc_writer_t *writer)
+{
+    int go_on;
+
+    apr_thread_mutex_lock(writer->mutex);
+    while (!writer->first && !writer->stopping) {
+        if (writer->db)
+            apr_thread_cond_wait(writer->work, writer->mutex);
+        else if (apr_thread_cond_timedwait(writer->work, writer->mutex,
+                                           REOPEN_MS * 1000))
+            break;
+    }
+    go_on = writer->first || !writer->stopping;
+    apr_thread_mutex_unlock(writer->mutex);
+    return go_on;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const svc_command_t *left = *(svc_command_t *const *)a;
+    const svc_command_t *right = *(svc_command_t *const *)b;
+    int order = strcmp(left->key ? left->key : "", right->key ? right->key : "");
+
+    return order ? order : left->order < right->order ? -1 : 1;
+}
+
+/* Takes what waits, in the order in which its rows are to be touched. */
+static int take(svc_command_t **batch, svc_writer_t *writer)
+{
+    int count = 0;
+
+    apr_thread_mutex_lock(writer->mutex);
+    while (writer->first && count < MAX_BATCH) {
+        svc_command_t *command = writer->first;
+
+        writer->first = command->next;
+        command->state = TAKEN;
+        batch[count++] = command;
+    }
+    if (!writer->first)
+        writer->last = &writer->first;
+    apr_thread_mutex_unlock(writer->mutex);
+    qsort(batch, (size_t)count, sizeof(batch[0]), by_key);
+    return count;
+}
+
+static void answer(svc_writer_t *writer, svc_command_t **batch, int count)
+{
+    int i, is_awaited = 0;
+
+    apr_thread_mutex_lock(writer->mutex);
+    for (i = 0; i < count; i++) {
+        batch[i]->state = DONE;
+        if (batch[i]->answered)
+            apr_thread_cond_signal(batch[i]->answered);
+        else
+            is_awaited = 1; /* submitted: its owner looks when rung */
+    }
+    apr_thread_mutex_unlock(writer->mutex);
+    for (i = 0; i < count; i++)
+        svc_writer_release(batch[i]);
+    if (is_awaited)
+        writer->config->on_commit(writer->config->on_commit_baton);
+}
+
+/* One attempt at the whole batch in one transaction. */
+static svc_err_t *attempt(svc_writer_t *writer, svc_command_t **batch,
+                          int count, svc_stream_tx_t *tx)
+{
+    svc_err_t *err = svc_stream_begin(tx, writer->db, writer->config->stream,
+                                      writer->scratch);
+    int i;
+
+    for (i = 0; i < count && !err; i++) {
+        svc_command_t *command = batch[i];
+
+        err = command->run(command->baton, tx, command->pool);
+        command->answer = NULL;
+        if (err && svc_err_is_domain(err)) {
+            command->answer = svc_err_copy(err, command->pool);
+            err = NULL;
+        }
+    }
+    return err ? err : svc_stream_commit(tx);
+}
+
+/* After a failure: the connection may hold half a transaction or statements
+ * that the session forgot, so it is not used again. If COMMIT may have been
+ * carried out all the same, the new one is asked: nothing is guessed. */
+static svc_err_t *recover(int *committed, svc_writer_t *writer,
+                          const svc_stream_tx_t *tx)
+{
+    svc_err_t *err;
+
+    *committed = 0;
+    if (writer->db)
+        svc_db_rollback(writer->db, writer->scratch);
+    disconnect(writer);
+    if ((err = connect_db(writer)) || !tx->last_position)
+        return err;
+    return svc_stream_has(committed, writer->db, writer->config->stream,
+                          tx->last_position, tx->last_id, writer->scratch);
+}
+
+static void pause_before(int tries)
+{
+    int ms = 5 << (tries < 6 ? tries : 6);
+
+    apr_sleep((ms / 2 + rand() % ms) * 1000); /* jitter, against lockstep */
+}
+
+/* Carries out a batch under the lock: retries what is transient, and runs the
+ * commands one by one when the batch as a whole is refused. */
+static void carry_out(svc_writer_t *writer, svc_command_t **batch, int count)
+{
+    apr_int64_t deadline = svc_time_now() + SVC_WRITER_BUDGET_MS;
+    svc_stream_tx_t tx;
+    svc_err_t *err, *failed;
+    int i, tries, committed = 0;
+
+    for (tries = 0;; tries++) {
+        apr_pool_clear(writer->scratch);
+        memset(&tx, 0, sizeof(tx));
+        err = writer->db ? NULL : connect_db(writer);
+        if (!err)
+            err = attempt(writer, batch, count, &tx);
+        if (!err)
+            break;
+        failed = recover(&committed, writer, &tx);
+        if (committed || err->kind == SVC_ERR_INTERNAL)
+            break;
+        if (failed)
+            err = failed;
+        if (err->kind != SVC_ERR_RETRY || svc_time_now() >= deadline)
+            break;
+        pause_before(tries);
+    }
+    if (!err || committed) {
+        atomic_fetch_add(&writer->config->stats->batches, 1);
+        atomic_fetch_add(&writer->config->stats->commands, count);
+        writer->since_checkpoint += count;
+        if (tx.last_position)
+            writer->config->on_commit(writer->config->on_commit_baton);
+        return;
+    }
+    if (err->kind == SVC_ERR_INTERNAL && count > 1) {
+        for (i = 0; i < count; i++)
+            carry_out(writer, &batch[i], 1);
+        return;
+    }
+    svc_log(SVC_LOG_ERR, "SVC011: %s: %d command(s) failed: %s",
+            writer->config->name, count,
+            err->detail ? err->detail : err->message);
+    for (i = 0; i < count; i++)
+        batch[i]->answer = svc_err_copy(err, batch[i]->pool);
+}
+
+static void work_once(svc_writer_t *writer)
+{
+    svc_command_t *batch[MAX_BATCH];
+    svc_err_t *err = lock(writer);
+    int i, count = take(batch, writer); /* after the lock: the more, the better */
+
+    if (err) {
+        for (i = 0; i < count; i++)
+            batch[i]->answer = svc_err_copy(err, batch[i]->pool);
+    } else {
+        if (count)
+            carry_out(writer, batch, count);
+        unlock(writer);
+    }
+    answer(writer, batch, count);
+}
+
+static void checkpoint(svc_writer_t *writer)
+{
+    if (!writer->db || writer->since_checkpoint < CHECKPOINT_EVERY)
+        return;
+    writer->since_checkpoint = 0;
+    apr_pool_clear(writer->scratch);
+    if (lock(writer) == NULL) {
+        svc_db_checkpoint(writer->db, writer->scratch);
+        unlock(writer);
+    }
+}
+
+/* The database cannot be reached: nobody is kept waiting for it. */
+static void refuse_all(svc_writer_t *writer)
+{
+    svc_command_t *batch[MAX_BATCH];
+    int i, count = take(batch, writer);
+
+    for (i = 0; i < count; i++)
+        batch[i]->answer = svc_err_copy(writer->down, batch[i]->pool);
+    answer(writer, batch, count);
+}
+
+void svc_writer_work(svc_writer_t *writer)
+{
+    do {
+        if (!writer->db)
+            reconnect(writer);
+        if (writer->db)
+            work_once(writer);
+        else
+            refuse_all(writer);
+        checkpoint(writer);
+    } while (wait_for_work(writer));
+    disconnect(writer);
+}

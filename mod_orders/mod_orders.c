@@ -1,0 +1,98 @@
+/* mod_orders: buys tickets at /api/orders. This file only wires the module
+ * into httpd; README.md has a tour of the source.
+ */
+#include <string.h>
+
+#include <httpd.h>
+#include <http_config.h>
+#include <http_protocol.h>
+#include <mpm_common.h>
+
+#include "mod_orders_conf.h"
+#include "mod_orders_http.h"
+#include "svc_ap_module.h"
+#include "svc_ap_worker.h"
+#include "orders_events.h"
+#include "orders_schema.h"
+#include "orders_service.h"
+
+static const svc_ap_service_t orders = {
+    .module = &orders_module,
+    .name = "orders",
+    .module_name = "mod_orders",
+    .schema = &orders_schema,
+    .subjects = orders_events_subjects,
+    .apply = orders_events_apply,
+    .sweep = orders_service_sweep
+};
+
+static apr_array_header_t *instances; /* NULL before post_config */
+
+static int orders_check_config(apr_pool_t *pconf, apr_pool_t *plog,
+                                apr_pool_t *ptemp, server_rec *s)
+{
+    (void)pconf;
+    (void)plog;
+    return svc_ap_conf_check(&orders_module, orders.name, s, ptemp);
+}
+
+static int orders_post_config(apr_pool_t *pconf, apr_pool_t *plog,
+                               apr_pool_t *ptemp, server_rec *s)
+{
+    (void)plog;
+    (void)ptemp;
+    return svc_ap_module_post_config(&instances, &orders, pconf, s);
+}
+
+static void orders_child_init(apr_pool_t *pchild, server_rec *s)
+{
+    svc_ap_module_child_init(instances, &orders, pchild, s);
+}
+
+static void orders_child_stopping(apr_pool_t *pchild, int graceful)
+{
+    (void)pchild;
+    (void)graceful;
+    svc_ap_worker_stop_leading(instances);
+}
+
+static int orders_handler(request_rec *r)
+{
+    if (r->handler && strcmp(r->handler, orders.name) == 0)
+        apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    return svc_ap_route_dispatch(r, &orders, mod_orders_http_routes,
+                                 "/api/orders");
+}
+
+static void orders_insert_error_filter(request_rec *r)
+{
+    svc_ap_http_insert_error_filter(r, &orders);
+}
+
+static void orders_register_hooks(apr_pool_t *pool)
+{
+    static const char *const after_dbd[] = { "mod_dbd.c", NULL };
+
+    (void)pool;
+    svc_ap_http_register();
+    ap_hook_check_config(orders_check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(orders_post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    /* The threads read through mod_dbd's pool, which is made there. */
+    ap_hook_child_init(orders_child_init, after_dbd, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_stopping(orders_child_stopping, NULL, NULL,
+                           APR_HOOK_MIDDLE);
+    ap_hook_handler(orders_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_insert_error_filter(orders_insert_error_filter, NULL, NULL,
+                                APR_HOOK_MIDDLE);
+}
+
+module AP_MODULE_DECLARE_DATA orders_module = {
+    STANDARD20_MODULE_STUFF,
+    svc_ap_conf_create_dir,
+    svc_ap_conf_merge_dir,
+    mod_orders_conf_create,
+    mod_orders_conf_merge,
+    mod_orders_conf_commands,
+    orders_register_hooks,
+    AP_MODULE_FLAG_NONE
+};

@@ -1,0 +1,49 @@
+/* orders: the vocabulary of the orders service. */
+#ifndef ORDERS_H
+#define ORDERS_H
+
+#include <apr.h>
+
+#define ORDERS_MAX_LIMIT 1000 /* orders in one list */
+#define ORDERS_DEFAULT_LIMIT 100
+
+/* The states of an order, as they are on the wire and in the database. The
+ * last two are final. */
+#define ORDERS_CREATED "created"           /* made, ticket not yet reserved */
+#define ORDERS_AWAITING "awaiting:payment" /* ticket reserved */
+#define ORDERS_COMPLETE "complete"         /* reserved and paid */
+#define ORDERS_CANCELLED "cancelled"
+
+/* Why an order was cancelled. */
+#define ORDERS_BY_USER "user"
+#define ORDERS_EXPIRED "expired"
+#define ORDERS_RESERVED "reserved" /* somebody else got the ticket */
+
+/* The replica of a ticket of the tickets service. */
+typedef struct orders_ticket_t {
+    const char *id;
+    const char *source;   /* the log it came from */
+    const char *title;
+    const char *user_id;  /* the seller */
+    const char *order_id; /* the order that has it; NULL: not reserved */
+    apr_int64_t cents;
+    apr_int64_t version;
+} orders_ticket_t;
+
+/* An order. Every text lives in the pool of the call that filled it. */
+typedef struct order_t {
+    const char *id;
+    const char *user_id;       /* the buyer */
+    const char *status;
+    const char *cancel_reason; /* NULL unless cancelled */
+    const char *ticket_id;
+    const char *ticket_title;  /* the replica's */
+    apr_int64_t expires_at;    /* ms since 1970 */
+    apr_int64_t cents;         /* the price agreed when it was made */
+    apr_int64_t version;       /* 0 when made, one more at every change */
+    apr_int64_t ticket_version; /* the replica's */
+    apr_int64_t ticket_version_then; /* the replica's at the last change */
+    apr_int64_t position;      /* of its order:created in the event log */
+} order_t;
+
+#endif

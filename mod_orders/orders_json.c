@@ -1,0 +1,112 @@
+/* orders_json: see the header. */
+#include "orders_json.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "svc_id.h"
+#include "svc_money.h"
+#include "svc_time.h"
+
+svc_err_t *orders_json_read(const char **ticket_id, const svc_json_t *body,
+                            apr_pool_t *pool)
+{
+    const char *text = svc_json_get_string(body, "ticketId");
+    svc_err_t *err = NULL;
+
+    *ticket_id = svc_id_parse(text, pool);
+    if (!*ticket_id)
+        svc_err_add_field(&err, pool, "ticketId",
+                          text && *text
+                              ? "TicketId must be the id of a ticket: a UUID"
+                              : "TicketId must be provided: the id of a "
+                                "ticket, a string");
+    return err;
+}
+
+svc_json_t *orders_json_write(const order_t *order, apr_pool_t *pool)
+{
+    svc_json_t *json = svc_json_object(pool);
+    svc_json_t *ticket = svc_json_object(pool);
+
+    svc_json_set_string(json, "id", order->id);
+    svc_json_set_string(json, "userId", order->user_id);
+    svc_json_set_string(json, "status", order->status);
+    svc_json_set_string(json, "cancelReason", order->cancel_reason);
+    svc_json_set_string(json, "expiresAt",
+                        svc_time_format(order->expires_at, pool));
+    svc_json_set_string(json, "ticketId", order->ticket_id);
+    svc_json_set_int(json, "version", order->version);
+    svc_json_set_string(ticket, "id", order->ticket_id);
+    svc_json_set_string(ticket, "title", order->ticket_title);
+    svc_json_set_cents(ticket, "price", order->cents);
+    svc_json_set_int(ticket, "version", order->ticket_version);
+    svc_json_set(json, "ticket", ticket);
+    return json;
+}
+
+svc_json_t *orders_json_write_event(const order_t *order, apr_pool_t *pool)
+{
+    svc_json_t *json = svc_json_object(pool);
+    svc_json_t *ticket = svc_json_object(pool);
+
+    svc_json_set_string(json, "id", order->id);
+    svc_json_set_int(json, "version", order->version);
+    svc_json_set_string(json, "status", order->status);
+    svc_json_set_string(json, "userId", order->user_id);
+    svc_json_set_string(json, "expiresAt",
+                        svc_time_format(order->expires_at, pool));
+    svc_json_set_string(ticket, "id", order->ticket_id);
+    svc_json_set_cents(ticket, "price", order->cents);
+    svc_json_set(json, "ticket", ticket);
+    return json;
+}
+
+svc_json_t *orders_json_write_cancelled(const order_t *order, apr_pool_t *pool)
+{
+    svc_json_t *json = svc_json_object(pool);
+    svc_json_t *ticket = svc_json_object(pool);
+
+    svc_json_set_string(json, "id", order->id);
+    svc_json_set_int(json, "version", order->version);
+    svc_json_set_string(json, "cancelReason", order->cancel_reason);
+    svc_json_set_string(ticket, "id", order->ticket_id);
+    svc_json_set(json, "ticket", ticket);
+    return json;
+}
+
+static svc_err_t *bad(apr_pool_t *pool, const char *what)
+{
+    return svc_err_make(pool, SVC_ERR_INVALID, "data.%s", what);
+}
+
+svc_err_t *orders_json_read_ticket(orders_ticket_t *out, const svc_json_t *data,
+                                   apr_pool_t *pool)
+{
+    svc_json_type_t order_type = svc_json_type(data, "orderId");
+    const char *title = svc_json_get_string(data, "title");
+    const char *user_id = svc_json_get_string(data, "userId");
+    double price = 0;
+
+    out->id = svc_id_parse(svc_json_get_string(data, "id"), pool);
+    if (!out->id)
+        return bad(pool, "id must be a UUID");
+    if (!svc_json_get_count(&out->version, data, "version"))
+        return bad(pool, "version must be an integer of at least 0");
+    if (!title || !*title || strlen(title) > 255 * 4)
+        return bad(pool, "title must be a text of 1 to 255 characters");
+    if (!svc_json_get_number(&price, data, "price") ||
+        (out->cents = svc_money_of_number(price)) < 0)
+        return bad(pool, "price must be a number greater than 0 and at most "
+                         "9999999.99, with at most 2 decimals");
+    if (!user_id || !*user_id || strlen(user_id) > 255)
+        return bad(pool, "userId must be a text of 1 to 255 bytes");
+    out->order_id = svc_id_parse(svc_json_get_string(data, "orderId"), pool);
+    if (!out->order_id && order_type != SVC_JSON_MISSING &&
+        order_type != SVC_JSON_NULL)
+        return bad(pool, "orderId must be a UUID, or absent");
+    out->title = apr_pstrdup(pool, title);
+    out->user_id = apr_pstrdup(pool, user_id);
+    return NULL;
+}

@@ -1,0 +1,46 @@
+/* orders_service: the use cases of buying tickets, and their rules. They know
+ * nothing of HTTP. Reads take a connection; changes run in the writer's
+ * transaction. Texts in results live in POOL.
+ */
+#ifndef ORDERS_SERVICE_H
+#define ORDERS_SERVICE_H
+
+#include "orders.h"
+#include "svc_etag.h"
+#include "svc_stats.h"
+#include "svc_stream.h"
+#include "svc_writer.h"
+
+/* Up to LIMIT orders of USER_ID that are not cancelled, made after position
+ * AFTER. */
+svc_err_t *orders_service_list(apr_array_header_t **out, svc_db_t *db,
+                               const char *user_id, apr_int64_t after,
+                               int limit, apr_pool_t *pool);
+
+/* NOT_FOUND, or FORBIDDEN when it is another user's. ID need not be a UUID. */
+svc_err_t *orders_service_get(order_t *out, svc_db_t *db, const char *id,
+                              const char *user_id, apr_pool_t *pool);
+
+/* Orders ORDER->ticket_id for ORDER->user_id; fills in the rest. It expires
+ * EXPIRATION_MS from now. NOT_FOUND when the replica has no such ticket,
+ * CONFLICT when it is somebody's. */
+svc_err_t *orders_service_create(order_t *order, svc_stream_tx_t *tx,
+                                 apr_int64_t expiration_ms, apr_pool_t *pool);
+
+/* Cancels the order. Success when it is cancelled already. NOT_FOUND,
+ * FORBIDDEN, PRECONDITION, CONFLICT (complete), judged in this order. */
+svc_err_t *orders_service_cancel(svc_stream_tx_t *tx, const char *id,
+                                 const char *user_id,
+                                 const svc_etag_condition_t *condition,
+                                 apr_pool_t *pool);
+
+/* Hands in the cancellation of what is overdue; a svc_leader_sweep_fn. */
+svc_err_t *orders_service_sweep(svc_db_t *db, svc_writer_t *writer,
+                                svc_stats_t *stats, apr_int64_t now,
+                                apr_pool_t *scratch);
+
+/* The entity tag of an order, with its quotes: its version, and the embedded
+ * ticket's once that has changed since. */
+const char *orders_service_etag(const order_t *order, apr_pool_t *pool);
+
+#endif

@@ -1,0 +1,67 @@
+/* orders_store: the rows of the tables `orders` and `orders_tickets` (the
+ * replica); all SQL about them is here.
+ *
+ * Texts in results live in POOL. A row that is not there is a value, not an
+ * error. Transitions are guarded in their WHERE: CHANGED is 0 when the row was
+ * not in a state that allows them.
+ */
+#ifndef ORDERS_STORE_H
+#define ORDERS_STORE_H
+
+#include "orders.h"
+#include "svc_stream.h"
+
+/* FOUND is 0 when there is no such order. */
+svc_err_t *orders_store_get(int *found, order_t *out, svc_db_t *db,
+                            const char *id, apr_pool_t *pool);
+
+/* Up to LIMIT orders of USER_ID that are not cancelled, made after position
+ * AFTER, in that order; OUT is an array of order_t. */
+svc_err_t *orders_store_list(apr_array_header_t **out, svc_db_t *db,
+                             const char *user_id, apr_int64_t after, int limit,
+                             apr_pool_t *pool);
+
+/* The ids of up to LIMIT orders that are overdue at NOW, as const char *. */
+svc_err_t *orders_store_overdue(apr_array_header_t **out, svc_db_t *db,
+                                apr_int64_t now, int limit, apr_pool_t *pool);
+
+/* The id of the order that is not cancelled and has TICKET_ID; NULL: none. */
+svc_err_t *orders_store_active(const char **out, svc_db_t *db,
+                               const char *ticket_id, apr_pool_t *pool);
+
+svc_err_t *orders_store_insert(svc_stream_tx_t *tx, const order_t *order);
+
+/* created -> awaiting:payment, if the order is for TICKET_ID. */
+svc_err_t *orders_store_await(int *changed, svc_stream_tx_t *tx, const char *id,
+                              const char *ticket_id);
+
+/* created or awaiting:payment -> cancelled; gives back the claim on the
+ * ticket. With OVERDUE_AT not 0 only an order that was due by then. */
+svc_err_t *orders_store_cancel(int *changed, svc_stream_tx_t *tx,
+                               const char *id, const char *reason,
+                               apr_int64_t overdue_at);
+
+/* created -> cancelled, as `reserved`. */
+svc_err_t *orders_store_lose(int *changed, svc_stream_tx_t *tx, const char *id);
+
+/* FOUND is 0 when the replica has no such ticket. */
+svc_err_t *orders_store_get_ticket(int *found, orders_ticket_t *out,
+                                   svc_db_t *db, const char *id,
+                                   apr_pool_t *pool);
+
+/* Adds a ticket to the replica, if it is not there. */
+svc_err_t *orders_store_insert_ticket(int *changed, svc_stream_tx_t *tx,
+                                      const orders_ticket_t *ticket);
+
+/* Brings a ticket of the replica from the version before to TICKET's, if it is
+ * of the same source. */
+svc_err_t *orders_store_update_ticket(int *changed, svc_stream_tx_t *tx,
+                                      const orders_ticket_t *ticket);
+
+/* Claims the ticket for ORDER_ID, if no order of this service has a claim and
+ * the ticket is not reserved, or reserved for an order that is cancelled here.
+ * The row really changes, so that a claim and the follower conflict. */
+svc_err_t *orders_store_claim(int *changed, svc_stream_tx_t *tx,
+                              const char *ticket_id, const char *order_id);
+
+#endif

@@ -1,0 +1,92 @@
+/* mod_tickets: sells tickets at /api/tickets. This file only wires the module
+ * into httpd; README.md has a tour of the source.
+ */
+#include <httpd.h>
+#include <http_config.h>
+#include <http_protocol.h>
+#include <mpm_common.h>
+
+#include "mod_tickets_conf.h"
+#include "mod_tickets_http.h"
+#include "svc_ap_module.h"
+#include "svc_ap_worker.h"
+#include "tickets_events.h"
+#include "tickets_schema.h"
+
+static const svc_ap_service_t tickets = {
+    .module = &tickets_module,
+    .name = "tickets",
+    .module_name = "mod_tickets",
+    .schema = &tickets_schema,
+    .subjects = tickets_events_subjects,
+    .apply = tickets_events_apply
+};
+
+static apr_array_header_t *instances; /* NULL before post_config */
+
+static int tickets_check_config(apr_pool_t *pconf, apr_pool_t *plog,
+                                apr_pool_t *ptemp, server_rec *s)
+{
+    (void)pconf;
+    (void)plog;
+    return svc_ap_conf_check(&tickets_module, tickets.name, s, ptemp);
+}
+
+static int tickets_post_config(apr_pool_t *pconf, apr_pool_t *plog,
+                               apr_pool_t *ptemp, server_rec *s)
+{
+    (void)plog;
+    (void)ptemp;
+    return svc_ap_module_post_config(&instances, &tickets, pconf, s);
+}
+
+static void tickets_child_init(apr_pool_t *pchild, server_rec *s)
+{
+    svc_ap_module_child_init(instances, &tickets, pchild, s);
+}
+
+static void tickets_child_stopping(apr_pool_t *pchild, int graceful)
+{
+    (void)pchild;
+    (void)graceful;
+    svc_ap_worker_stop_leading(instances);
+}
+
+static int tickets_handler(request_rec *r)
+{
+    return svc_ap_route_dispatch(r, &tickets, mod_tickets_http_routes,
+                                 "/api/tickets");
+}
+
+static void tickets_insert_error_filter(request_rec *r)
+{
+    svc_ap_http_insert_error_filter(r, &tickets);
+}
+
+static void tickets_register_hooks(apr_pool_t *pool)
+{
+    static const char *const after_dbd[] = { "mod_dbd.c", NULL };
+
+    (void)pool;
+    svc_ap_http_register();
+    ap_hook_check_config(tickets_check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(tickets_post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    /* The threads read through mod_dbd's pool, which is made there. */
+    ap_hook_child_init(tickets_child_init, after_dbd, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_stopping(tickets_child_stopping, NULL, NULL,
+                           APR_HOOK_MIDDLE);
+    ap_hook_handler(tickets_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_insert_error_filter(tickets_insert_error_filter, NULL, NULL,
+                                APR_HOOK_MIDDLE);
+}
+
+module AP_MODULE_DECLARE_DATA tickets_module = {
+    STANDARD20_MODULE_STUFF,
+    svc_ap_conf_create_dir,
+    svc_ap_conf_merge_dir,
+    mod_tickets_conf_create,
+    mod_tickets_conf_merge,
+    mod_tickets_conf_commands,
+    tickets_register_hooks,
+    AP_MODULE_FLAG_NONE
+};

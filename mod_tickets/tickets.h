@@ -1,0 +1,23 @@
+/* tickets: the vocabulary of the tickets service. */
+#ifndef TICKETS_H
+#define TICKETS_H
+
+#include <apr.h>
+
+#define TICKETS_MAX_TITLE 255         /* characters */
+#define TICKETS_MAX_LIMIT 1000        /* tickets in one list */
+#define TICKETS_DEFAULT_LIMIT 100
+
+/* A ticket. Every text lives in the pool of the call that filled it. */
+typedef struct ticket_t {
+    const char *id;
+    const char *title;
+    const char *user_id;  /* the seller */
+    const char *order_id; /* whose it is; NULL while it is not reserved */
+    apr_int64_t cents;    /* price in US cents */
+    apr_int64_t version;  /* 0 when created, one more at every change */
+    apr_int64_t position; /* of its ticket:created in the event log: the order
+                             of creation */
+} ticket_t;
+
+#endif

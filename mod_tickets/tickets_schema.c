@@ -1,0 +1,25 @@
+/* tickets_schema: see the header. A step is never changed once released: a new
+ * one is added.
+ */
+#include "tickets_schema.h"
+
+static const char *const step_1[] = {
+    SVC_SCHEMA_COMMON("tickets"),
+    "CREATE TABLE tickets ("
+    "id VARCHAR(36) NOT NULL PRIMARY KEY, position BIGINT NOT NULL, "
+    "title VARCHAR(255) NOT NULL, cents BIGINT NOT NULL, "
+    "user_id VARCHAR(255) NOT NULL, version BIGINT NOT NULL, "
+    "order_id VARCHAR(36), order_source VARCHAR(255))",
+    "CREATE UNIQUE INDEX tickets_position ON tickets (position)",
+    NULL
+};
+
+static const char *const *const steps[] = { step_1 };
+
+const svc_schema_t tickets_schema = {
+    "tickets",
+    sizeof(steps) / sizeof(steps[0]),
+    steps,
+    { "tickets_schema_version",
+      SVC_DB_SAME("SELECT version FROM tickets_schema WHERE id = 1") }
+};

@@ -1,0 +1,35 @@
+/* tickets_service: the use cases of selling tickets, and their rules. They know
+ * nothing of HTTP. Reads take a connection; changes run in the writer's
+ * transaction. Texts in results live in POOL.
+ */
+#ifndef TICKETS_SERVICE_H
+#define TICKETS_SERVICE_H
+
+#include "svc_etag.h"
+#include "svc_stream.h"
+#include "tickets.h"
+
+/* Up to LIMIT tickets that are not reserved, created after position AFTER. */
+svc_err_t *tickets_service_list(apr_array_header_t **out, svc_db_t *db,
+                                apr_int64_t after, int limit,
+                                apr_pool_t *pool);
+
+/* NOT_FOUND when there is no such ticket. ID need not be a UUID. */
+svc_err_t *tickets_service_get(ticket_t *out, svc_db_t *db, const char *id,
+                               apr_pool_t *pool);
+
+/* Puts TICKET (title, cents, user_id) up for sale: fills in id and version. */
+svc_err_t *tickets_service_create(ticket_t *ticket, svc_stream_tx_t *tx,
+                                  apr_pool_t *pool);
+
+/* Changes title and price of the ticket TICKET->id to those of TICKET, in the
+ * name of TICKET->user_id; fills in the rest. NOT_FOUND, FORBIDDEN (not the
+ * seller), PRECONDITION, CONFLICT (reserved), judged in this order. */
+svc_err_t *tickets_service_edit(ticket_t *ticket, svc_stream_tx_t *tx,
+                                const svc_etag_condition_t *condition,
+                                apr_pool_t *pool);
+
+/* The entity tag of a ticket, with its quotes. */
+const char *tickets_service_etag(const ticket_t *ticket, apr_pool_t *pool);
+
+#endif

@@ -1,0 +1,118 @@
+/* tickets_store: see the header. */
+#include "tickets_store.h"
+
+#define COLUMNS "id, title, user_id, order_id, cents, version, position"
+
+static void read_row(ticket_t *ticket, const svc_db_row_t *row)
+{
+    ticket->id = svc_db_row_text(row, 0);
+    ticket->title = svc_db_row_text(row, 1);
+    ticket->user_id = svc_db_row_text(row, 2);
+    ticket->order_id = svc_db_row_text(row, 3);
+    ticket->cents = svc_db_row_int(row, 4);
+    ticket->version = svc_db_row_int(row, 5);
+    ticket->position = svc_db_row_int(row, 6);
+}
+
+static svc_err_t *take_one(void *baton, const svc_db_row_t *row)
+{
+    read_row(baton, row);
+    return NULL;
+}
+
+svc_err_t *tickets_store_get(int *found, ticket_t *out, svc_db_t *db,
+                             const char *id, apr_pool_t *pool)
+{
+    static const svc_db_sql_t sql = {
+        "tickets_store_get",
+        SVC_DB_SAME("SELECT " COLUMNS " FROM tickets WHERE id = %s")
+    };
+    const char *args[] = { id };
+    svc_err_t *err;
+
+    out->id = NULL;
+    err = svc_db_each(db, &sql, args, take_one, out, pool);
+    *found = out->id != NULL;
+    return err;
+}
+
+static svc_err_t *take_each(void *baton, const svc_db_row_t *row)
+{
+    read_row(apr_array_push(baton), row);
+    return NULL;
+}
+
+svc_err_t *tickets_store_list(apr_array_header_t **out, svc_db_t *db,
+                              apr_int64_t after, int limit, apr_pool_t *pool)
+{
+    static const svc_db_sql_t sql = {
+        "tickets_store_list",
+        SVC_DB_SAME("SELECT " COLUMNS " FROM tickets "
+                    "WHERE position > %lld AND order_id IS NULL "
+                    "ORDER BY position LIMIT %lld")
+    };
+    const char *args[] = { svc_db_arg(after, pool), svc_db_arg(limit, pool) };
+
+    *out = apr_array_make(pool, limit < 64 ? limit : 64, sizeof(ticket_t));
+    return svc_db_each(db, &sql, args, take_each, *out, pool);
+}
+
+svc_err_t *tickets_store_insert(svc_stream_tx_t *tx, const ticket_t *ticket)
+{
+    static const svc_db_sql_t sql = {
+        "tickets_store_insert",
+        SVC_DB_SAME("INSERT INTO tickets (id, position, title, cents, user_id, "
+                    "version) VALUES (%s, %lld, %s, %lld, %s, %lld)")
+    };
+    const char *args[] = { ticket->id,
+                           svc_db_arg(ticket->position, tx->pool),
+                           ticket->title,
+                           svc_db_arg(ticket->cents, tx->pool),
+                           ticket->user_id,
+                           svc_db_arg(ticket->version, tx->pool) };
+
+    return svc_db_run(NULL, tx->db, &sql, args, tx->pool);
+}
+
+svc_err_t *tickets_store_edit(int *changed, svc_stream_tx_t *tx,
+                              const ticket_t *ticket)
+{
+    static const svc_db_sql_t sql = {
+        "tickets_store_edit",
+        SVC_DB_SAME("UPDATE tickets SET title = %s, cents = %lld, "
+                    "version = version + 1 "
+                    "WHERE id = %s AND version = %lld AND order_id IS NULL")
+    };
+    const char *args[] = { ticket->title, svc_db_arg(ticket->cents, tx->pool),
+                           ticket->id, svc_db_arg(ticket->version, tx->pool) };
+
+    return svc_db_run(changed, tx->db, &sql, args, tx->pool);
+}
+
+svc_err_t *tickets_store_reserve(int *changed, svc_stream_tx_t *tx,
+                                 const char *id, const char *order_id,
+                                 const char *order_source)
+{
+    static const svc_db_sql_t sql = {
+        "tickets_store_reserve",
+        SVC_DB_SAME("UPDATE tickets SET order_id = %s, order_source = %s, "
+                    "version = version + 1 "
+                    "WHERE id = %s AND order_id IS NULL")
+    };
+    const char *args[] = { order_id, order_source, id };
+
+    return svc_db_run(changed, tx->db, &sql, args, tx->pool);
+}
+
+svc_err_t *tickets_store_release(int *changed, svc_stream_tx_t *tx,
+                                 const char *id, const char *order_id)
+{
+    static const svc_db_sql_t sql = {
+        "tickets_store_release",
+        SVC_DB_SAME("UPDATE tickets SET order_id = NULL, order_source = NULL, "
+                    "version = version + 1 WHERE id = %s AND order_id = %s")
+    };
+    const char *args[] = { id, order_id };
+
+    return svc_db_run(changed, tx->db, &sql, args, tx->pool);
+}

@@ -1,0 +1,39 @@
+/* tickets_store: the rows of the table `tickets`; all SQL about them is here.
+ *
+ * Texts in results live in POOL. A ticket that is not there is a value, not an
+ * error. Changes are guarded in their WHERE: CHANGED is 0 when the row was no
+ * longer as the caller had seen it.
+ */
+#ifndef TICKETS_STORE_H
+#define TICKETS_STORE_H
+
+#include "svc_stream.h"
+#include "tickets.h"
+
+/* FOUND is 0 when there is no such ticket. */
+svc_err_t *tickets_store_get(int *found, ticket_t *out, svc_db_t *db,
+                             const char *id, apr_pool_t *pool);
+
+/* Up to LIMIT tickets that are not reserved, created after position AFTER, in
+ * order of creation; OUT is an array of ticket_t. */
+svc_err_t *tickets_store_list(apr_array_header_t **out, svc_db_t *db,
+                              apr_int64_t after, int limit, apr_pool_t *pool);
+
+svc_err_t *tickets_store_insert(svc_stream_tx_t *tx, const ticket_t *ticket);
+
+/* Sets title and price, and version + 1, if the ticket still has the version
+ * of TICKET and is not reserved. */
+svc_err_t *tickets_store_edit(int *changed, svc_stream_tx_t *tx,
+                              const ticket_t *ticket);
+
+/* Reserves the ticket for ORDER_ID of the orders service whose log is
+ * ORDER_SOURCE, version + 1, if it is free. */
+svc_err_t *tickets_store_reserve(int *changed, svc_stream_tx_t *tx,
+                                 const char *id, const char *order_id,
+                                 const char *order_source);
+
+/* Frees the ticket, version + 1, if ORDER_ID has it. */
+svc_err_t *tickets_store_release(int *changed, svc_stream_tx_t *tx,
+                                 const char *id, const char *order_id);
+
+#endif

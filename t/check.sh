@@ -1,0 +1,79 @@
+#!/bin/bash
+# t/check.sh [FILE|FOLDER]...: build, then run the layout checks, the C unit tests and the Apache::Test suites,
+# or only those named (t/smoke.t, t/tickets, t/unit/svc_id_test.c). The last line is "N passed, N failed".
+#
+# All runs in a private copy, which an unprivileged user owns when this is started by root; t/root/*.t stay root.
+# Environment: MPM (event, worker, prefork), SANITIZE and CC (apxs-build.sh), V=1 (each assertion), KEEP=1 (keep the
+# copy, with its logs, also after success).
+set -u
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top" || exit 1
+
+die() { echo "check: $*" >&2; echo "0 passed, 1 failed"; exit 1; }
+
+export SANITIZE=${SANITIZE:-} MPM=${MPM:-event}
+export BUILD=${BUILD:-build${SANITIZE:+/${SANITIZE//,/-}}}
+case $MPM in event|worker|prefork) ;; *) die "MPM=$MPM: say event, worker or prefork" ;; esac
+./apxs-build.sh modules units || die "the build failed"
+
+libexec=$(apxs -q LIBEXECDIR)
+server=$(apxs -q SBINDIR)/$(apxs -q PROGNAME)
+work=$(mktemp -d "${TMPDIR:-/tmp}/check.XXXXXX") || die "no temporary directory"
+finish() {
+    local rc=$? dir pid
+    cd / || exit
+    # What still runs in the copy (a suite was interrupted): its folder or its arguments say that it is ours.
+    for dir in /proc/[0-9]*; do
+        pid=${dir#/proc/}
+        case $(readlink "$dir/cwd" 2>/dev/null)/ in "$work"/*) ;; *) grep -q -F -e "$work/" "$dir/cmdline" 2>/dev/null ;; esac &&
+            [ "$pid" != $$ ] && kill -9 "$pid" 2>/dev/null
+    done
+    if [ "$rc" = 0 ] && [ -z "${KEEP:-}" ]; then rm -rf "$work"; else echo "check: logs are in $work/t/logs" >&2; fi
+}
+trap finish EXIT
+trap 'exit 130' INT TERM HUP
+
+# The copy: the checkout, and of everything built only what is tested now.
+tar -c --exclude=./.git --exclude=./build --exclude=./run . | tar -x -C "$work" || die "could not copy the checkout"
+mkdir "$work/build" && cp -a "$BUILD"/{*.so,obj,unit} "$work/build/" || die "could not copy the build"
+sed -i -e "s,/usr/lib/apache2/modules,$libexec,; s,mpm_event,mpm_$MPM,g" "$work/t/conf/modules.conf"
+mkdir -p "$work/t/logs" "$work/tmp"
+
+if [ -n "$SANITIZE" ]; then   # the runtime must come first in a program that was not built with it
+    runtime=asan; [ "$SANITIZE" = thread ] && runtime=tsan
+    runtime=$(${CC:-gcc} -print-file-name=lib$runtime.so)
+    cat >"$work/httpd" <<WRAPPER
+#!/bin/sh
+options=log_path=$work/t/logs/sanitizer:detect_leaks=0:print_stacktrace=1:abort_on_error=1
+LD_PRELOAD=$runtime ASAN_OPTIONS=\$options UBSAN_OPTIONS=\$options TSAN_OPTIONS=\$options exec $server "\$@"
+WRAPPER
+    chmod +x "$work/httpd"; server=$work/httpd
+fi
+
+as=
+if [ "$(id -u)" = 0 ]; then
+    as=${CHECK_USER:-$(getent passwd www-data nobody | head -n 1 | cut -d: -f1)}
+    [ -n "$as" ] || die "found no unprivileged user; name one with CHECK_USER="
+    chmod 755 "$work" && chown -R "$as:" "$work"
+fi
+
+cd "$work" || exit 1
+if [ $# = 0 ]; then
+    set -- t/layout.t t/unit t
+fi
+suites=()
+for name; do
+    case ${name#./} in
+    t)             suites+=($(find t -name '*.t' -not -path 't/layout.t' -not -path 't/soak/*' -not -path 't/root/*' | sort))
+                   if [ -d t/root ]; then
+                       if [ -n "$as" ]; then suites+=(t/root/*.t); else echo "check: t/root needs root, left out"; fi
+                   fi ;;
+    t/unit)        suites+=(build/unit/*_test) ;;
+    t/unit/*.c)    name=${name##*/}; suites+=("build/unit/${name%.c}") ;;
+    *.t)           suites+=("$name") ;;
+    *)             suites+=($(find "$name" -name '*.t' | sort)) ;;
+    esac
+done
+export TEST_USER=$as TEST_HTTPD=$server TEST_MODULES=$libexec TEST_BUILD=$work/build TEST_MPM=$MPM
+HOME=$work TMPDIR=$work/tmp perl t/suites.pl "${suites[@]}" &   # waited for, so that a signal is heard at once
+wait $!

@@ -1,0 +1,375 @@
+package TestSvc::Server;
+# An httpd of a suite's own, for what cannot be done to the shared one: start, stop, restart, kill.
+use strict;
+use warnings FATAL => 'all';
+use Carp 'croak';
+use Cwd 'abs_path';
+use File::Temp ();
+use IO::Socket::INET ();
+use POSIX ();
+use Scalar::Util 'weaken';
+use Time::HiRes qw(sleep time);
+
+my %Running;   # servers not stopped yet, by object, so that none outlives the suite
+my %Handed;    # ports given out
+my $Httpd   = $ENV{TEST_HTTPD} || (grep { -x } '/usr/sbin/apache2', '/usr/sbin/httpd')[0] || 'httpd';
+my $Modules = $ENV{TEST_MODULES} || '/usr/lib/apache2/modules';
+(my $Top = abs_path(__FILE__)) =~ s{/t/lib/TestSvc/Server\.pm$}{};
+my $Build   = $ENV{TEST_BUILD} || "$Top/build";
+
+my $Site = <<'CONF';
+DBDriver sqlite3
+DBDParams "@dir@/data/shop.db"
+DBDMax 64
+TicketsPublish   tcp://127.0.0.1:@port:tickets_pub@
+TicketsReplay    tcp://127.0.0.1:@port:tickets_replay@
+TicketsSubscribe tcp://127.0.0.1:@port:orders_pub@ tcp://127.0.0.1:@port:orders_replay@
+OrdersPublish    tcp://127.0.0.1:@port:orders_pub@
+OrdersReplay     tcp://127.0.0.1:@port:orders_replay@
+OrdersSubscribe  tcp://127.0.0.1:@port:tickets_pub@ tcp://127.0.0.1:@port:tickets_replay@
+CONF
+
+my $Apis = <<'CONF';
+<IfModule tickets_module>
+  <Location "/api/tickets">
+    SetHandler tickets
+    AuthType Basic
+    AuthName "shop"
+    AuthBasicProvider file
+    AuthUserFile "@top@/t/conf/users"
+    <LimitExcept GET HEAD OPTIONS>
+      Require valid-user
+    </LimitExcept>
+  </Location>
+</IfModule>
+<IfModule orders_module>
+  <Location "/api/orders">
+    SetHandler orders
+    AuthType Basic
+    AuthName "shop"
+    AuthBasicProvider file
+    AuthUserFile "@top@/t/conf/users"
+    Require valid-user
+  </Location>
+</IfModule>
+CONF
+
+sub new {
+    my ($class, %opt) = @_;
+    my $self = bless {
+        mpm     => $ENV{TEST_MPM} || 'event',
+        modules => [qw(tickets orders)],
+        site    => $Site,
+        conf    => '',
+        user    => undef,
+        limits  => undef,
+        ports   => {},
+        %opt,
+    }, $class;
+    # abs_path: the directory is compared with /proc, and a temporary one may be behind a link.
+    $self->{dir} = abs_path($self->{dir} || ($self->{tmp} = File::Temp->newdir('httpd.XXXXXX', TMPDIR => 1))->dirname);
+    chmod 0755, $self->{dir};
+    mkdir "$self->{dir}/$_" for qw(logs data htdocs);
+    $self->chown_data if defined $self->{user} && $> == 0;
+    $self->write_conf;
+    return $self;
+}
+
+sub chown_data {
+    my ($self) = @_;
+    my (undef, undef, $uid, $gid) = getpwnam $self->{user} or croak "no user $self->{user}";
+    chown $uid, $gid, "$self->{dir}/data";
+}
+
+sub write_conf {
+    my ($self, %change) = @_;
+    @$self{ keys %change } = values %change;
+    my $limits = defined $self->{limits} ? $self->{limits} : $self->{mpm} eq 'prefork'
+        ? "StartServers 3\nMinSpareServers 3\nMaxSpareServers 6\nMaxRequestWorkers 16\n"
+        : "StartServers 2\nServerLimit 3\nThreadLimit 8\nThreadsPerChild 8\nMinSpareThreads 9\nMaxSpareThreads 24\nMaxRequestWorkers 24\n";
+    my $conf = join '',
+        "ServerRoot \"\@dir\@\"\nServerName 127.0.0.1\nListen 127.0.0.1:\@port:http\@\n",
+        "DocumentRoot \"\@dir\@/htdocs\"\nDefaultRuntimeDir \"\@dir\@/logs\"\nPidFile \"\@dir\@/logs/httpd.pid\"\n",
+        "ErrorLog \"\@dir\@/logs/error_log\"\nLogLevel info\n",
+        (defined $self->{user} ? "User $self->{user}\nGroup " . getgrgid((getpwnam $self->{user})[3]) . "\n" : ''),
+        (map { "LoadModule ${_}_module \"$Modules/mod_$_.so\"\n" } "mpm_$self->{mpm}",
+         qw(authn_core authn_file authz_core authz_host authz_user auth_basic dbd)),
+        (map { "LoadModule ${_}_module \"$Build/mod_$_.so\"\n" } @{ $self->{modules} }),
+        $limits, $self->{site}, $Apis, $self->{conf};
+    $conf =~ s/\@dir\@/$self->{dir}/g;
+    $conf =~ s/\@top\@/$Top/g;
+    $conf =~ s/\@port:(\w+)\@/$self->port($1)/ge;
+    open my $out, '>', "$self->{dir}/httpd.conf" or croak "httpd.conf: $!";
+    print $out $conf;
+    close $out or croak "httpd.conf: $!";
+}
+
+sub free_port {
+    for (1 .. 200) {
+        my $port = 10000 + int rand 20000;   # below the range the kernel takes outgoing ports from
+        next if $Handed{$port};
+        my $probe = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1) or next;
+        $Handed{$port} = 1;
+        return $port;
+    }
+    croak 'found no free port';
+}
+
+sub port {
+    my ($self, $name) = @_;
+    $name = 'http' unless defined $name;
+    return $self->{ports}{$name} ||= free_port();
+}
+
+sub dir      { return $_[0]{dir} }
+sub url      { return 'http://127.0.0.1:' . $_[0]->port . (defined $_[1] ? $_[1] : '') }
+sub endpoint { return 'tcp://127.0.0.1:' . $_[0]->port($_[1]) }
+sub db_file  { return "$_[0]{dir}/data/shop.db" }
+
+sub error_log_file { return "$_[0]{dir}/logs/error_log" }
+
+sub error_log {
+    my ($self) = @_;
+    open my $log, '<', $self->error_log_file or return '';
+    local $/;
+    my $text = <$log>;
+    return defined $text ? $text : '';
+}
+
+sub configtest {
+    my ($self) = @_;
+    my $output = qx{'$Httpd' -f '$self->{dir}/httpd.conf' -t 2>&1};
+    return ($? >> 8, $output);
+}
+
+# Runs in the foreground, as our child: its pid is known, and waitpid says how it ended.
+sub start {
+    my ($self) = @_;
+    croak 'runs already' if $self->{pid};
+    my $pid = fork;
+    croak "fork: $!" unless defined $pid;
+    if (!$pid) {
+        setpgrp;   # prefork's parent stops its children by a signal to its whole process group
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>', "$self->{dir}/logs/stdout";
+        open STDERR, '>&', \*STDOUT;
+        { no warnings; exec $Httpd, '-f', "$self->{dir}/httpd.conf", '-DFOREGROUND' }
+        POSIX::_exit(127);
+    }
+    $self->{pid} = $pid;
+    $Running{$self} = [$$, $self];
+    weaken $Running{$self}[1];
+    my $deadline = time + ($self->{patience} || 20);
+    until ($self->answers) {
+        if (waitpid($pid, POSIX::WNOHANG) == $pid) {
+            $self->forget;
+            croak 'httpd did not start: ' . $self->stdout . $self->error_log;
+        }
+        croak 'httpd does not answer: ' . $self->error_log if time > $deadline;
+        sleep 0.02;
+    }
+    return $self;
+}
+
+sub stdout {
+    my ($self) = @_;
+    open my $file, '<', "$self->{dir}/logs/stdout" or return '';
+    local $/;
+    my $text = <$file>;
+    return defined $text ? $text : '';
+}
+
+sub answers {
+    my ($self) = @_;
+    return !!IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->port, Timeout => 1);
+}
+
+sub signal {
+    my ($self, $signal) = @_;
+    croak 'does not run' unless $self->{pid};
+    kill $signal, $self->{pid} or croak "kill $signal $self->{pid}: $!";
+    return $self;
+}
+
+sub generation { my ($self) = @_; return scalar(() = $self->error_log =~ /resuming normal operations/g) }
+
+sub renew {
+    my ($self, $signal) = @_;
+    my $before = $self->generation;
+    $self->signal($signal);
+    my $deadline = time + 20;
+    while ($self->generation == $before || !$self->answers) {
+        croak "httpd did not come back after $signal: " . $self->error_log if time > $deadline;
+        sleep 0.02;
+    }
+    return $self;
+}
+
+sub graceful { return $_[0]->renew('USR1') }
+sub restart  { return $_[0]->renew('HUP') }
+
+# Ends it and returns the seconds that took; dies when a process is left after $seconds.
+sub stop {
+    my ($self, $signal, $seconds) = @_;
+    return 0 unless $self->{pid};
+    my $begin = time;
+    my @pids = $self->pids;
+    $self->signal($signal || 'TERM');
+    my $deadline = $begin + ($seconds || 20);
+    my @left;
+    do {
+        waitpid $self->{pid}, POSIX::WNOHANG;
+        @left = grep { alive($_) } @pids;
+        if (@left && time > $deadline) {
+            $self->kill9_parent_and_children;
+            croak "processes left after stop: @left\n" . $self->error_log;
+        }
+    } while @left && sleep 0.02;
+    $self->forget;
+    return time - $begin;
+}
+
+sub graceful_stop { return $_[0]->stop('WINCH', $_[1]) }
+
+sub kill9_parent_and_children {
+    my ($self) = @_;
+    return unless $self->{pid};
+    my @pids = $self->pids;                       # parent first: it must not replace its children
+    kill 'KILL', $_ for @pids;
+    waitpid $self->{pid}, 0;
+    my $deadline = time + 5;
+    sleep 0.01 while time < $deadline && grep { alive($_) } @pids;
+    unlink "$self->{dir}/logs/httpd.pid";         # httpd would warn about it, and rightly: not what a suite looks for
+    $self->forget;
+}
+
+sub forget {
+    my ($self) = @_;
+    delete $self->{pid};
+    delete $Running{$self};
+}
+
+sub stat_of {   # state and parent of a process
+    my ($pid) = @_;
+    open my $file, '<', "/proc/$pid/stat" or return;
+    my $line = <$file>;
+    return defined $line && $line =~ /\) (\w) (\d+)/ ? ($1, $2) : ();
+}
+
+sub alive {
+    my ($state) = stat_of($_[0]);
+    return defined $state && $state ne 'Z';
+}
+
+sub pid { return $_[0]{pid} }
+
+sub pids {
+    my ($self) = @_;
+    return $self->{pid} ? ($self->{pid}, $self->children) : ();
+}
+
+sub children {
+    my ($self) = @_;
+    my @children;
+    for my $pid (map { m{/(\d+)$} ? $1 : () } glob '/proc/[0-9]*') {
+        my ($state, $parent) = stat_of($pid);
+        push @children, $pid if defined $parent && $parent == $self->{pid} && $state ne 'Z';
+    }
+    @children = sort { $a <=> $b } @children;
+    return @children;
+}
+
+# The living process that said last that it leads this module's event bus, or undef.
+sub leader_pid {
+    my ($self, $module) = @_;
+    my %leads;
+    my $last;
+    for ($self->error_log =~ /^(.*SVC00[12]: mod_$module: this process \(pid \d+\).*)$/mg) {
+        my ($tag, $pid) = /(SVC00[12]): mod_$module: this process \(pid (\d+)\)/ or next;
+        if ($tag eq 'SVC001') { $last = $pid; $leads{$pid} = 1 }
+        else                  { $leads{$pid} = 0 }
+    }
+    return defined $last && $leads{$last} && alive($last) ? $last : undef;
+}
+
+sub wait_leader {   # ... and not the one named; dies after $seconds
+    my ($self, $module, $not, $seconds) = @_;
+    my $deadline = time + ($seconds || 10);
+    while (1) {
+        my $pid = $self->leader_pid($module);
+        return $pid if defined $pid && (!defined $not || $pid != $not);
+        croak "no leader of mod_$module: " . $self->error_log if time > $deadline;
+        sleep 0.02;
+    }
+}
+
+sub DESTROY {
+    my ($self) = @_;
+    local ($?, $@);
+    my $entry = $Running{$self} or return;
+    return unless $entry->[0] == $$;              # not in a client forked by the suite
+    eval { $self->stop; 1 } or warn "stop: $@";
+}
+
+END {
+    local $?;
+    for my $entry (values %Running) {
+        $entry->[1]->DESTROY if $entry->[1];
+    }
+}
+
+1;
+
+__END__
+
+=head1 NAME
+
+TestSvc::Server - an httpd of a suite's own
+
+=head1 SYNOPSIS
+
+    my $server = TestSvc::Server->new(mpm => 'worker', conf => "OrdersExpiration 2\n")->start;
+    my $ticket = new_ticket(vhost => $server);
+    my $leader = $server->wait_leader('tickets');
+    kill KILL => $leader;
+    $server->wait_leader('tickets', $leader);
+    $server->stop;
+    log_is_clean(server => $server, except => [qr/exit signal Killed/]);
+
+=head1 METHODS
+
+=over
+
+=item new(%opt)
+
+Writes DIR/httpd.conf and nothing more. C<mpm> (event, or TEST_MPM), C<modules> ([tickets, orders]), C<site> (replaces
+the database and event directives), C<conf> (added at the end), C<user> (the User directive; as root, data/ is given
+to them), C<limits> (replaces the MPM's sizes), C<dir> (default: a temporary one, removed with the object),
+C<patience> (seconds to start). In the texts C<@dir@> is the directory, C<@port:NAME@> a free port of that name.
+The database is DIR/data/shop.db; the endpoints are tickets_pub, tickets_replay, orders_pub, orders_replay.
+
+=item write_conf(%change)
+
+Writes httpd.conf again with other C<conf>, C<site>, ... for the next graceful or restart.
+
+=item start, graceful, restart
+
+Return when the (new) server answers; die with its error log otherwise.
+
+=item stop($signal, $seconds), graceful_stop($seconds)
+
+Return how long it took; die when a process is left. kill9_parent_and_children does what it says.
+
+=item signal($name), pid, pids, children, leader_pid($module), wait_leader($module, $not, $seconds)
+
+=item configtest
+
+Exit code and output of C<httpd -t>.
+
+=item url($path), port($name), endpoint($name), dir, db_file, error_log, error_log_file, stdout
+
+=back
+
+The object stops its server when it goes out of scope.
+
+=cut

@@ -97,13 +97,14 @@ build_lib() {
     [ -z "$edge" ] || archive "$BUILD/libsvc_ap.a" $(objects $edge)
 }
 build_module() {   # name: httpd loads modules RTLD_GLOBAL, so only the record is visible to others
-    local name=$1 src obj out=$BUILD/mod_$1.so map=$BUILD/obj/mod_$1.map
+    local name=$1 src obj out=$BUILD/mod_$1.so map=$BUILD/obj/mod_$1.map script
     src=$(sources "mod_$name"/*.c); [ -n "$src" ] || die "no sources in mod_$name/"
     compile_all $src
     obj=$(objects $src)
-    up_to_date "$out" $obj "$BUILD/libsvc.a" "$BUILD/libsvc_ap.a" && return
+    script="{ global: ${name}_module; local: *; }; /* of $(echo $obj) */"
+    [ "$(cat "$map" 2>/dev/null)" = "$script" ] || echo "$script" >"$map"   # another list of objects: link again
+    up_to_date "$out" "$map" $obj "$BUILD/libsvc.a" "$BUILD/libsvc_ap.a" && return
     echo "ld $out"
-    echo "{ global: ${name}_module; local: *; };" >"$map"
     $CC -shared -o "$out" $obj -Wl,--start-group "$BUILD/libsvc_ap.a" "$BUILD/libsvc.a" -Wl,--end-group \
         -Wl,--version-script="$map" $link $libs || die "could not link $out"
 }

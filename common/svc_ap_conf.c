@@ -145,6 +145,13 @@ const char *svc_ap_conf_see_handler(cmd_parms *cmd, void *dir, const char *args)
     if (cmd->path && cmd->path[0] == '/' && cmd->directive->parent &&
         strcasecmp(cmd->directive->parent->directive, "<Location") == 0)
         conf->base = cmd->path;
+    if (conf->base) {
+        svc_ap_conf_t *server = conf_of(cmd);
+
+        if (!server->bases)
+            server->bases = apr_array_make(cmd->pool, 1, sizeof(char *));
+        APR_ARRAY_PUSH(server->bases, const char *) = conf->base;
+    }
     return NULL;
 }
 
@@ -167,11 +174,13 @@ void svc_ap_conf_init(svc_ap_conf_t *conf)
 void svc_ap_conf_merge(svc_ap_conf_t *merged, const svc_ap_conf_t *base,
                        const svc_ap_conf_t *add, apr_pool_t *pool)
 {
-    (void)pool;
     merged->dbd_driver = add->dbd_driver ? add->dbd_driver : base->dbd_driver;
     merged->dbd_params = add->dbd_params ? add->dbd_params : base->dbd_params;
     merged->dbd_max = add->dbd_max ? add->dbd_max : base->dbd_max;
     merged->is_used = add->is_used || base->is_used;
+    merged->bases = add->bases && base->bases
+                        ? apr_array_append(pool, base->bases, add->bases)
+                        : add->bases ? add->bases : base->bases;
     merged->has_auth = add->has_auth || base->has_auth;
     merged->publish = add->publish ? add->publish : base->publish;
     merged->replay = add->replay ? add->replay : base->replay;

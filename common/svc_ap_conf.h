@@ -21,6 +21,7 @@ typedef struct svc_ap_conf_t {
     const char *dbd_params;  /* DBDParams; NULL: not set */
     int dbd_max;             /* DBDMax; 0: not set */
     int is_used;             /* SetHandler names this service here */
+    apr_array_header_t *bases; /* const char *: paths where it is mounted */
     int has_auth;            /* AuthType is set somewhere here */
     const char *publish;     /* PUB endpoint; NULL: not published */
     const char *replay;      /* ROUTER endpoint; NULL: no replay */

@@ -43,12 +43,12 @@ svc_ap_db_gate_t *svc_ap_db_gate(const char *driver, const char *params,
 
 static int enter(svc_ap_db_gate_t *gate)
 {
-    apr_int64_t deadline = svc_time_now() + SVC_AP_DB_WAIT_MS;
+    apr_int64_t deadline = svc_time_ticks() + SVC_AP_DB_WAIT_MS;
     apr_int64_t left;
     int is_in;
 
     apr_thread_mutex_lock(gate->mutex);
-    while (gate->free == 0 && (left = deadline - svc_time_now()) > 0)
+    while (gate->free == 0 && (left = deadline - svc_time_ticks()) > 0)
         apr_thread_cond_timedwait(gate->freed, gate->mutex, left * 1000);
     is_in = gate->free > 0;
     if (is_in)

@@ -44,7 +44,8 @@ static int give(int fd)
     return fchown(fd, ap_unixd_config.user_id, ap_unixd_config.group_id);
 }
 
-void svc_ap_files_give(const char *path, server_rec *s, apr_pool_t *scratch)
+void svc_ap_files_give(const char *path, int with_folder, server_rec *s,
+                       apr_pool_t *scratch)
 {
     const char *slash = strrchr(path, '/');
     const char *folder = slash == path
@@ -57,7 +58,7 @@ void svc_ap_files_give(const char *path, server_rec *s, apr_pool_t *scratch)
         return;
     dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir >= 0) {
-        rc = is_empty(dir) ? give(dir) : 0;
+        rc = with_folder && is_empty(dir) ? give(dir) : 0;
         file = openat(dir, slash + 1,
                       O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
         if (file < 0 || give(file) != 0)

@@ -279,6 +279,12 @@ static const char *problem(apr_size_t *length, int status, const char *detail,
     return svc_json_text(length, json, pool);
 }
 
+void svc_ap_http_set_headers(request_rec *r, const svc_ap_service_t *service)
+{
+    apr_table_setn(r->headers_out, "Vary", "Authorization");
+    apr_table_setn(r->headers_out, "Cache-Control", service->cache_control);
+}
+
 void svc_ap_http_send_error(request_rec *r, const svc_ap_service_t *service,
                             const svc_err_t *err)
 {
@@ -336,8 +342,9 @@ static apr_status_t problem_filter(ap_filter_t *filter,
 
     if (APR_BRIGADE_EMPTY(brigade))
         return APR_SUCCESS;
-    if (!filter->ctx) {
-        filter->ctx = filter; /* sent */
+    if (filter->ctx) {
+        svc_ap_http_set_headers(r, filter->ctx);
+        filter->ctx = NULL; /* sent */
         text = problem(&length, r->status, detail_of(r), NULL, r->pool);
         if (r->status >= 500)
             apr_table_setn(r->err_headers_out, "Retry-After", "1");
@@ -363,12 +370,30 @@ void svc_ap_http_register(void)
                               AP_FTYPE_RESOURCE);
 }
 
+/* httpd may refuse a request before it looks at any Location. */
+static int is_under_base(const request_rec *r, const svc_ap_conf_t *conf)
+{
+    int i;
+
+    for (i = 0; r->uri && conf->bases && i < conf->bases->nelts; i++) {
+        const char *base = APR_ARRAY_IDX(conf->bases, i, const char *);
+        apr_size_t length = strlen(base);
+
+        if (strncmp(r->uri, base, length) == 0 &&
+            (r->uri[length] == '/' || r->uri[length] == '\0'))
+            return 1;
+    }
+    return 0;
+}
+
 void svc_ap_http_insert_error_filter(request_rec *r,
                                      const svc_ap_service_t *service)
 {
     const svc_ap_conf_dir_t *dir =
         ap_get_module_config(r->per_dir_config, service->module);
+    const svc_ap_conf_t *conf =
+        ap_get_module_config(r->server->module_config, service->module);
 
-    if (dir && dir->is_api == 1)
-        ap_add_output_filter(filter_name, NULL, r, r->connection);
+    if ((dir && dir->is_api == 1) || is_under_base(r, conf))
+        ap_add_output_filter(filter_name, (void *)service, r, r->connection);
 }

@@ -48,10 +48,14 @@ svc_err_t *svc_ap_http_read_page(svc_ap_http_page_t *page, request_rec *r,
 void svc_ap_http_link_next(request_rec *r, const svc_ap_http_page_t *page,
                            apr_int64_t last);
 
-/* insert_error_filter: makes httpd's own error pages problems, in locations
- * that SetHandler gave to SERVICE. Register once per service in
- * svc_ap_http_register; call for each error answer. */
+/* Sets the headers that every answer of SERVICE has. */
+void svc_ap_http_set_headers(request_rec *r, const svc_ap_service_t *service);
+
+/* Registers the filter of svc_ap_http_insert_error_filter; in register_hooks. */
 void svc_ap_http_register(void);
+
+/* insert_error_filter: makes httpd's own error pages problems, under the paths
+ * that SetHandler gave to SERVICE. */
 void svc_ap_http_insert_error_filter(request_rec *r,
                                      const svc_ap_service_t *service);
 

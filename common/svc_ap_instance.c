@@ -142,10 +142,11 @@ static svc_ap_instance_t *create(const svc_ap_service_t *service,
     instance->leader_lock = leader_lock_path(service, key, pconf);
     configure(instance, pconf);
     if (file) {
-        svc_ap_files_give(file, s, pconf);
-        svc_ap_files_give(apr_pstrcat(pconf, file, ".lock", NULL), s, pconf);
+        svc_ap_files_give(file, 1, s, pconf);
+        svc_ap_files_give(apr_pstrcat(pconf, file, ".lock", NULL), 0, s,
+                          pconf);
     }
-    svc_ap_files_give(instance->leader_lock, s, pconf);
+    svc_ap_files_give(instance->leader_lock, 0, s, pconf);
     return instance;
 }
 

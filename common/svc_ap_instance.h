@@ -19,6 +19,7 @@ typedef struct svc_ap_service_t {
     module *module;
     const char *name;        /* "tickets" */
     const char *module_name; /* "mod_tickets" */
+    const char *cache_control; /* of every answer */
     const svc_schema_t *schema;
     const char *const *subjects; /* see svc_subscriber_config_t */
     svc_inbox_apply_fn apply;

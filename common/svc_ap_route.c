@@ -174,7 +174,7 @@ int svc_ap_route_dispatch(request_rec *r, const svc_ap_service_t *service,
     if (dir->base)
         request.base = dir->base;
     request.instance = conf->instance;
-    apr_table_setn(r->headers_out, "Vary", "Authorization");
+    svc_ap_http_set_headers(r, service);
     err = request.instance
               ? answer(&request, routes)
               : svc_err_ours(r->pool, SVC_ERR_INTERNAL,

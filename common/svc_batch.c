@@ -3,12 +3,70 @@
 
 #include <string.h>
 
+#include <apr_strings.h>
+
 #include "svc_log.h"
 
 void svc_batch_init(svc_batch_t *batch, apr_pool_t *pool)
 {
     batch->moves = apr_array_make(pool, 2, sizeof(svc_batch_move_t));
     batch->items = apr_array_make(pool, 32, sizeof(svc_batch_item_t));
+}
+
+static svc_batch_item_t *add_item(svc_batch_t *batch, const char *subject,
+                                  apr_pool_t *pool)
+{
+    svc_batch_item_t *item = apr_array_push(batch->items);
+
+    memset(item, 0, sizeof(*item));
+    item->move = -1;
+    item->subject = apr_pstrdup(pool, subject);
+    return item;
+}
+
+const svc_event_t *svc_batch_add(svc_batch_t *batch, const char *subject,
+                                 const char *text, apr_size_t length,
+                                 apr_pool_t *pool)
+{
+    svc_batch_item_t *item = add_item(batch, subject, pool);
+
+    svc_event_decode(&item->event, item->subject,
+                     apr_pstrmemdup(pool, text, length), length, pool);
+    return &item->event;
+}
+
+void svc_batch_move(svc_batch_t *batch, const char *source,
+                    const svc_inbox_cursor_t *from, apr_pool_t *pool)
+{
+    svc_batch_item_t *item = &APR_ARRAY_IDX(
+        batch->items, batch->items->nelts - 1, svc_batch_item_t);
+    svc_batch_move_t *move = NULL;
+    int i;
+
+    for (i = 0; i < batch->moves->nelts; i++) {
+        move = &APR_ARRAY_IDX(batch->moves, i, svc_batch_move_t);
+        if (strcmp(move->source, source) == 0)
+            break;
+    }
+    if (i == batch->moves->nelts) {
+        move = apr_array_push(batch->moves);
+        memset(move, 0, sizeof(*move));
+        move->source = apr_pstrdup(pool, source);
+        move->from.position = from->position;
+        move->from.event_id = apr_pstrdup(pool, from->event_id);
+    }
+    item->move = i;
+    move->to.position = item->event.position;
+    move->to.event_id = item->event.id;
+}
+
+void svc_batch_add_bad(svc_batch_t *batch, const char *subject,
+                       const char *text, const char *reason, apr_pool_t *pool)
+{
+    svc_batch_item_t *item = add_item(batch, subject, pool);
+
+    item->bad = apr_pstrdup(pool, reason);
+    item->event.text = apr_pstrdup(pool, text);
 }
 
 static svc_err_t *set_aside(const svc_batch_t *batch, svc_stream_tx_t *tx,

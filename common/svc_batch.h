@@ -35,6 +35,22 @@ typedef struct svc_batch_t {
 /* Fills BATCH with empty lists from POOL, the command's. */
 void svc_batch_init(svc_batch_t *batch, apr_pool_t *pool);
 
+/* Adds an event that arrived: LENGTH bytes of TEXT under SUBJECT, which can be
+ * decoded; both are copied into POOL, the command's. Returns the event. */
+const svc_event_t *svc_batch_add(svc_batch_t *batch, const char *subject,
+                                 const char *text, apr_size_t length,
+                                 apr_pool_t *pool);
+
+/* The event added last comes from the log of SOURCE, right after FROM: its
+ * cursor moves there with this batch. */
+void svc_batch_move(svc_batch_t *batch, const char *source,
+                    const svc_inbox_cursor_t *from, apr_pool_t *pool);
+
+/* Adds something that is not an event, to be set aside for REASON. TEXT may be
+ * NULL. All are copied. */
+void svc_batch_add_bad(svc_batch_t *batch, const char *subject,
+                       const char *text, const char *reason, apr_pool_t *pool);
+
 /* A svc_writer_run_fn whose baton is the svc_batch_t. */
 svc_err_t *svc_batch_run(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool);
 

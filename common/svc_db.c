@@ -10,6 +10,9 @@
 
 #include "svc_db_class.h"
 
+#define CHECKPOINT_PAGES 4000
+#define PAGES_PER_COMMIT 8 /* of small transactions, besides one per row */
+
 struct svc_db_t {
     const apr_dbd_driver_t *driver;
     apr_dbd_t *handle;
@@ -17,6 +20,7 @@ struct svc_db_t {
     apr_pool_t *pool;       /* the connection's own */
     apr_hash_t *statements; /* svc_db_sql_t * -> apr_dbd_prepared_t * */
     int in_transaction;
+    int written; /* about how many pages of log since the last checkpoint */
 };
 
 struct svc_db_row_t {
@@ -177,6 +181,7 @@ svc_err_t *svc_db_commit(svc_db_t *db, apr_pool_t *pool)
     svc_err_t *err = svc_db_text(db, "COMMIT", pool);
 
     db->in_transaction = err != NULL;
+    db->written += PAGES_PER_COMMIT;
     return err;
 }
 
@@ -236,6 +241,8 @@ static svc_err_t *attempt(int *changed, svc_db_t *db, const svc_db_sql_t *sql,
                               statement, nargs, values);
         if (changed)
             *changed = changes;
+        if (code == 0)
+            db->written += changes;
         return code ? failure(db, code, sql->label, pool) : NULL;
     }
     /* Random access keeps the pgsql driver from hiding errors and from
@@ -330,9 +337,15 @@ svc_err_t *svc_db_now(apr_int64_t *out, svc_db_t *db, apr_pool_t *pool)
     return svc_db_get(out, db, &sql, NULL, pool);
 }
 
+int svc_db_needs_checkpoint(const svc_db_t *db)
+{
+    return db->engine == SVC_DB_SQLITE && db->written >= CHECKPOINT_PAGES;
+}
+
 void svc_db_checkpoint(svc_db_t *db, apr_pool_t *pool)
 {
+    db->written = 0;
     /* Its answer is a row, which the driver calls a failure (code 100). */
     if (db->engine == SVC_DB_SQLITE)
-        svc_db_text(db, "PRAGMA wal_checkpoint(PASSIVE)", pool);
+        svc_db_text(db, "PRAGMA wal_checkpoint(RESTART)", pool);
 }

@@ -104,9 +104,14 @@ const char *svc_db_arg(apr_int64_t value, apr_pool_t *pool);
 /* The clock of the database server, in milliseconds since 1970. */
 svc_err_t *svc_db_now(apr_int64_t *out, svc_db_t *db, apr_pool_t *pool);
 
-/* SQLite: moves what the write-ahead log holds into the database file. Call
- * while holding the writers' lock: SQLite before 3.51.3 may damage the file
- * when two checkpoints meet (sqlite.org/wal.html, "the WAL-reset bug"). */
+/* SQLite: has this connection written so much since its last checkpoint that
+ * the next one is due? Never on the other engines. */
+int svc_db_needs_checkpoint(const svc_db_t *db);
+
+/* SQLite: moves what the write-ahead log holds into the database file, and lets
+ * the log begin anew if no reader is using it just then. Call while holding the
+ * writers' lock: SQLite before 3.51.3 may damage the file when two checkpoints
+ * meet (sqlite.org/wal.html, "the WAL-reset bug"). */
 void svc_db_checkpoint(svc_db_t *db, apr_pool_t *pool);
 
 #endif

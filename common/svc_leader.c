@@ -7,6 +7,7 @@
 #define SWEEP_MS 500
 #define MARK_MS 1000      /* how often the published position is stored */
 #define RECONNECT_MS 500
+#define READY_MS 200      /* for the writer to open the database */
 
 struct svc_leader_t {
     const svc_leader_config_t *config;
@@ -90,7 +91,7 @@ static svc_err_t *take_turn(int *again, svc_leader_t *leader, apr_int64_t now)
     if (!leader->db && now < leader->connect_at)
         return NULL;
     leader->connect_at = now + RECONNECT_MS;
-    if ((err = svc_writer_ready(leader->config->subscriber.writer, 0,
+    if ((err = svc_writer_ready(leader->config->subscriber.writer, READY_MS,
                                 leader->scratch)))
         return NULL; /* the writer says what is wrong */
     if (!leader->db &&
@@ -127,7 +128,7 @@ void svc_leader_turn(svc_leader_t *leader, const int *fds, int count,
     svc_err_t *err;
 
     apr_pool_clear(leader->scratch);
-    err = take_turn(&again, leader, svc_time_now());
+    err = take_turn(&again, leader, svc_time_ticks());
     if (err || leader->db)
         note(leader, err);
     if (err && leader->db) {

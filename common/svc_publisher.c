@@ -7,6 +7,7 @@
 
 #include "svc_id.h"
 #include "svc_log.h"
+#include "svc_time.h"
 
 #define HEARTBEAT_MS 1000
 #define BIND_AGAIN_MS 500
@@ -73,17 +74,25 @@ static void bind_sockets(svc_publisher_t *publisher, apr_int64_t now,
     }
 }
 
+/* What other processes of this httpd published counts, and what was stored,
+ * unless the log is another one now (it was replaced by a shorter one). */
 static svc_err_t *find_position(svc_publisher_t *publisher, svc_db_t *db,
                                 apr_pool_t *scratch)
 {
+    const svc_stream_t *stream = publisher->config->stream;
     apr_int64_t shared = atomic_load(&publisher->config->stats->published_to);
-    apr_int64_t stored;
-    svc_err_t *err = svc_stream_published(&stored, db,
-                                          publisher->config->stream, scratch);
+    apr_int64_t stored, head;
+    const char *source;
+    svc_err_t *err = svc_stream_published(&stored, db, stream, scratch);
 
-    if (!err)
-        publisher->position = shared > stored ? shared : stored;
-    return err;
+    if (err || (err = svc_stream_head(&source, &head, db, stream, scratch)))
+        return err;
+    if (shared > head)
+        shared = 0;
+    if (stored > head)
+        stored = head;
+    publisher->position = shared > stored ? shared : stored;
+    return NULL;
 }
 
 static svc_err_t *publish_new(int *again, svc_publisher_t *publisher,
@@ -121,7 +130,7 @@ static svc_err_t *send_heartbeat(svc_publisher_t *publisher, svc_db_t *db,
                                  apr_int64_t now, apr_pool_t *scratch)
 {
     svc_event_t event = { svc_id_new(scratch), NULL, SVC_EVENT_HEARTBEAT, NULL,
-                          now, 0, svc_json_object(scratch), NULL };
+                          svc_time_now(), 0, svc_json_object(scratch), NULL };
     svc_bus_frame_t frames[2];
     svc_err_t *err = svc_stream_head(&event.source, &event.position, db,
                                      publisher->config->stream, scratch);

@@ -38,8 +38,8 @@ svc_publisher_t *svc_publisher_create(const svc_publisher_config_t *config,
                                       svc_bus_t *bus, apr_pool_t *pool);
 
 /* Publishes what is new, sends the heartbeat when it is due, answers a bounded
- * number of requests. AGAIN is set when more is left to do at once. NOW is this
- * machine's clock in ms. An error is of the database. */
+ * number of requests. AGAIN is set when more is left to do at once. NOW is
+ * svc_time_ticks. An error is of the database. */
 svc_err_t *svc_publisher_turn(int *again, svc_publisher_t *publisher,
                               svc_db_t *db, apr_int64_t now,
                               apr_pool_t *scratch);

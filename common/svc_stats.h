@@ -20,7 +20,7 @@ typedef struct svc_stats_t {
     atomic_llong quarantined;  /* bad events set aside */
     atomic_llong replays;      /* REPLAY requests answered */
     atomic_llong expired;      /* orders cancelled by the sweep */
-    atomic_llong caught_up_at; /* when the follower last knew that it had everything; ms since 1970 */
+    atomic_llong caught_up_at; /* when the follower last knew that it had everything, in svc_time_ticks; 0: never */
 } svc_stats_t;
 
 #endif

@@ -114,54 +114,18 @@ static void set_tail(source_t *source, apr_int64_t position,
     source->tail.event_id = source->event_id;
 }
 
-/* The move of SOURCE in the batch that is being gathered. */
-static int find_move(svc_subscriber_t *subscriber, const source_t *source,
-                     apr_pool_t *pool)
-{
-    svc_batch_move_t *move;
-    int i;
-
-    for (i = 0; i < subscriber->batch->moves->nelts; i++) {
-        move = &APR_ARRAY_IDX(subscriber->batch->moves, i, svc_batch_move_t);
-        if (strcmp(move->source, source->name) == 0)
-            return i;
-    }
-    move = apr_array_push(subscriber->batch->moves);
-    memset(move, 0, sizeof(*move));
-    move->source = apr_pstrdup(pool, source->name);
-    move->from.position = source->tail.position;
-    move->from.event_id = apr_pstrdup(pool, source->tail.event_id);
-    return i;
-}
-
-static svc_batch_item_t *add_item(svc_subscriber_t *subscriber,
-                                  const svc_bus_frame_t *frames,
-                                  apr_pool_t *pool)
-{
-    svc_batch_item_t *item = apr_array_push(subscriber->batch->items);
-
-    memset(item, 0, sizeof(*item));
-    item->move = -1;
-    item->subject = apr_pstrmemdup(pool, frames[0].data, frames[0].length);
-    return item;
-}
-
 /* Adds the event in FRAMES; SOURCE is NULL where there is no log. */
 static void add_event(svc_subscriber_t *subscriber, source_t *source,
                       const svc_bus_frame_t *frames)
 {
     apr_pool_t *pool = gather(subscriber);
-    svc_batch_item_t *item = add_item(subscriber, frames, pool);
-    const char *text = apr_pstrmemdup(pool, frames[1].data, frames[1].length);
+    const svc_event_t *event =
+        svc_batch_add(subscriber->batch, frames[0].data, frames[1].data,
+                      frames[1].length, pool);
 
-    svc_event_decode(&item->event, item->subject, text, frames[1].length,
-                     pool);
     if (source) {
-        item->move = find_move(subscriber, source, pool);
-        APR_ARRAY_IDX(subscriber->batch->moves, item->move, svc_batch_move_t)
-            .to = (svc_inbox_cursor_t){ item->event.position,
-                                        item->event.id };
-        set_tail(source, item->event.position, item->event.id);
+        svc_batch_move(subscriber->batch, source->name, &source->tail, pool);
+        set_tail(source, event->position, event->id);
     }
 }
 
@@ -171,12 +135,9 @@ static void add_bad(svc_subscriber_t *subscriber,
                     const char *reason)
 {
     apr_pool_t *pool = gather(subscriber);
-    svc_batch_item_t *item = add_item(subscriber, frames, pool);
 
-    item->bad = apr_pstrdup(pool, reason);
-    if (count > 1)
-        item->event.text = apr_pstrmemdup(pool, frames[1].data,
-                                          frames[1].length);
+    svc_batch_add_bad(subscriber->batch, frames[0].data,
+                      count > 1 ? frames[1].data : NULL, reason, pool);
 }
 
 /* --- what arrives -------------------------------------------------------------- */

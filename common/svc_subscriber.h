@@ -40,8 +40,8 @@ svc_subscriber_t *svc_subscriber_create(const svc_subscriber_config_t *config,
                                         svc_bus_t *bus, apr_pool_t *pool);
 
 /* Takes what has arrived, hands a batch to the writer, asks for what is
- * missing. AGAIN is set when more is left to do at once. NOW is this machine's
- * clock in ms. An error is of the database, from reading a cursor. */
+ * missing. AGAIN is set when more is left to do at once. NOW is
+ * svc_time_ticks. An error is of the database, from reading a cursor. */
 svc_err_t *svc_subscriber_turn(int *again, svc_subscriber_t *subscriber,
                                svc_db_t *db, apr_int64_t now,
                                apr_pool_t *scratch);

@@ -1,6 +1,8 @@
 /* svc_time: see the header. */
 #include "svc_time.h"
 
+#include <time.h>
+
 #include <apr_strings.h>
 #include <apr_time.h>
 
@@ -18,4 +20,12 @@ const char *svc_time_format(apr_int64_t ms, apr_pool_t *pool)
 apr_int64_t svc_time_now(void)
 {
     return apr_time_now() / 1000;
+}
+
+apr_int64_t svc_time_ticks(void)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return (apr_int64_t)at.tv_sec * 1000 + at.tv_nsec / 1000000;
 }

@@ -10,8 +10,12 @@
 /* "2026-05-14T12:00:00.000Z", allocated from POOL. */
 const char *svc_time_format(apr_int64_t ms, apr_pool_t *pool);
 
-/* This machine's clock, in milliseconds. For intervals and log lines; what is
- * stored is taken from the database's clock (svc_db_now). */
+/* This machine's clock, in milliseconds. What is stored is taken from the
+ * database's clock (svc_db_now) instead. */
 apr_int64_t svc_time_now(void);
+
+/* Milliseconds that only ever go on, whoever sets the clock: for intervals and
+ * deadlines. Comparable between the processes of one machine. */
+apr_int64_t svc_time_ticks(void);
 
 #endif

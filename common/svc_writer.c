@@ -17,7 +17,6 @@
 
 #define MAX_BATCH 256
 #define REOPEN_MS 500          /* between attempts to reach the database */
-#define CHECKPOINT_EVERY 2000  /* commands */
 
 typedef enum { QUEUED, TAKEN, DONE } command_state_t;
 
@@ -50,7 +49,6 @@ struct svc_writer_t {
     svc_err_t *down; /* why the database cannot be reached; NULL: it can */
     svc_db_t *db;    /* NULL: not connected */
     svc_lock_t *lock; /* NULL: the engine needs none, or not opened yet */
-    int since_checkpoint;
 };
 
 svc_writer_t *svc_writer_create(const svc_writer_config_t *config,
@@ -126,7 +124,7 @@ static void withdraw(svc_writer_t *writer, svc_command_t *command)
 svc_err_t *svc_writer_execute(svc_writer_t *writer, svc_command_t *command,
                               apr_pool_t *pool)
 {
-    apr_int64_t deadline = svc_time_now() + SVC_WRITER_BUDGET_MS;
+    apr_int64_t deadline = svc_time_ticks() + SVC_WRITER_BUDGET_MS;
     apr_int64_t left;
     svc_err_t *answer;
 
@@ -135,7 +133,7 @@ svc_err_t *svc_writer_execute(svc_writer_t *writer, svc_command_t *command,
         abort(); /* out of memory */
     apr_thread_mutex_lock(writer->mutex);
     enqueue(writer, command);
-    while (command->state != DONE && (left = deadline - svc_time_now()) > 0)
+    while (command->state != DONE && (left = deadline - svc_time_ticks()) > 0)
         apr_thread_cond_timedwait(command->answered, writer->mutex,
                                   left * 1000);
     if (command->state == DONE)
@@ -186,14 +184,14 @@ void svc_writer_stop(svc_writer_t *writer)
 svc_err_t *svc_writer_ready(svc_writer_t *writer, int timeout_ms,
                             apr_pool_t *pool)
 {
-    apr_int64_t deadline = svc_time_now() + timeout_ms;
+    apr_int64_t deadline = svc_time_ticks() + timeout_ms;
     apr_int64_t left;
     svc_err_t *err = NULL;
 
     if (writer->was_ready)
         return NULL;
     apr_thread_mutex_lock(writer->mutex);
-    while (!writer->is_settled && (left = deadline - svc_time_now()) > 0)
+    while (!writer->is_settled && (left = deadline - svc_time_ticks()) > 0)
         apr_thread_cond_timedwait(writer->settled, writer->mutex, left * 1000);
     if (!writer->was_ready)
         err = writer->down ? svc_err_copy(writer->down, pool)
@@ -272,7 +270,8 @@ static void settle(svc_writer_t *writer, svc_err_t *err)
         svc_log(SVC_LOG_ERR, "SVC010: %s: no database: %s", name,
                 err->detail ? err->detail : err->message);
     else if (!err && (is_first || was_down))
-        svc_log(SVC_LOG_NOTICE, "SVC003: %s: database ready (%s)", name,
+        svc_log(was_down ? SVC_LOG_NOTICE : SVC_LOG_INFO,
+                "SVC003: %s: database ready (%s)", name,
                 writer->config->driver);
 }
 
@@ -404,7 +403,7 @@ static void pause_before(int tries)
  * commands one by one when the batch as a whole is refused. */
 static void carry_out(svc_writer_t *writer, svc_command_t **batch, int count)
 {
-    apr_int64_t deadline = svc_time_now() + SVC_WRITER_BUDGET_MS;
+    apr_int64_t deadline = svc_time_ticks() + SVC_WRITER_BUDGET_MS;
     svc_stream_tx_t tx;
     svc_err_t *err, *failed;
     int i, tries, committed = 0;
@@ -422,14 +421,13 @@ static void carry_out(svc_writer_t *writer, svc_command_t **batch, int count)
             break;
         if (failed)
             err = failed;
-        if (err->kind != SVC_ERR_RETRY || svc_time_now() >= deadline)
+        if (err->kind != SVC_ERR_RETRY || svc_time_ticks() >= deadline)
             break;
         pause_before(tries);
     }
     if (!err || committed) {
         atomic_fetch_add(&writer->config->stats->batches, 1);
         atomic_fetch_add(&writer->config->stats->commands, count);
-        writer->since_checkpoint += count;
         if (tx.last_position)
             writer->config->on_commit(writer->config->on_commit_baton);
         return;
@@ -465,9 +463,8 @@ static void work_once(svc_writer_t *writer)
 
 static void checkpoint(svc_writer_t *writer)
 {
-    if (!writer->db || writer->since_checkpoint < CHECKPOINT_EVERY)
+    if (!writer->db || !svc_db_needs_checkpoint(writer->db))
         return;
-    writer->since_checkpoint = 0;
     apr_pool_clear(writer->scratch);
     if (lock(writer) == NULL) {
         svc_db_checkpoint(writer->db, writer->scratch);

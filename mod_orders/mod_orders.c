@@ -1,8 +1,6 @@
 /* mod_orders: buys tickets at /api/orders. This file only wires the module
  * into httpd; README.md has a tour of the source.
  */
-#include <string.h>
-
 #include <httpd.h>
 #include <http_config.h>
 #include <http_protocol.h>
@@ -20,6 +18,7 @@ static const svc_ap_service_t orders = {
     .module = &orders_module,
     .name = "orders",
     .module_name = "mod_orders",
+    .cache_control = "no-store",
     .schema = &orders_schema,
     .subjects = orders_events_subjects,
     .apply = orders_events_apply,
@@ -58,8 +57,6 @@ static void orders_child_stopping(apr_pool_t *pchild, int graceful)
 
 static int orders_handler(request_rec *r)
 {
-    if (r->handler && strcmp(r->handler, orders.name) == 0)
-        apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     return svc_ap_route_dispatch(r, &orders, mod_orders_http_routes,
                                  "/api/orders");
 }

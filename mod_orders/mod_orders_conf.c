@@ -17,7 +17,7 @@ const command_rec mod_orders_conf_commands[] = {
     SVC_AP_CONF_COMMANDS("Orders", &orders_module),
     AP_INIT_TAKE1("OrdersExpiration", set_expiration, NULL, RSRC_CONF,
                   "seconds that a buyer has to pay, 900 by default"),
-    { NULL }
+    { .name = NULL }
 };
 
 apr_int64_t mod_orders_conf_expiration_ms(server_rec *s)

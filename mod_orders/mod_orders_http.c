@@ -133,7 +133,7 @@ static void hint_retry(const svc_ap_request_t *request, svc_err_t *err)
     apr_int64_t caught_up_at = atomic_load(&instance->stats->caught_up_at);
 
     if (err->kind == SVC_ERR_NOT_FOUND && instance->conf->subscribe &&
-        svc_time_now() - caught_up_at > BEHIND_MS)
+        svc_time_ticks() - caught_up_at > BEHIND_MS)
         err->retry_after = 1;
 }
 

@@ -17,6 +17,7 @@ static const svc_ap_service_t tickets = {
     .module = &tickets_module,
     .name = "tickets",
     .module_name = "mod_tickets",
+    .cache_control = "no-cache",
     .schema = &tickets_schema,
     .subjects = tickets_events_subjects,
     .apply = tickets_events_apply

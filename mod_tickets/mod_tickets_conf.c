@@ -3,7 +3,7 @@
 
 const command_rec mod_tickets_conf_commands[] = {
     SVC_AP_CONF_COMMANDS("Tickets", &tickets_module),
-    { NULL }
+    { .name = NULL }
 };
 
 void *mod_tickets_conf_create(apr_pool_t *pool, server_rec *s)

@@ -44,7 +44,6 @@ static svc_err_t *list(svc_ap_request_t *request)
         svc_ap_http_link_next(
             r, &page,
             APR_ARRAY_IDX(tickets, page.limit - 1, ticket_t).position);
-    apr_table_setn(r->headers_out, "Cache-Control", "no-cache");
     svc_ap_http_send(r, HTTP_OK, json);
     return NULL;
 }
@@ -66,7 +65,6 @@ static svc_err_t *get(svc_ap_request_t *request)
     svc_ap_db_give_back(&loan);
     if (err)
         return err;
-    apr_table_setn(r->headers_out, "Cache-Control", "no-cache");
     err = svc_ap_http_is_known(&is_known, r,
                                tickets_service_etag(&ticket, r->pool));
     if (!err && !is_known)
@@ -135,7 +133,6 @@ static svc_err_t *change(svc_ap_request_t *request, svc_writer_run_fn run,
     if (err || request->status != OK ||
         (err = svc_ap_worker_execute(request->instance, command, r->pool)))
         return err;
-    apr_table_setn(r->headers_out, "Cache-Control", "no-cache");
     apr_table_setn(r->headers_out, "ETag",
                    tickets_service_etag(&changed->ticket, r->pool));
     if (status == HTTP_CREATED)

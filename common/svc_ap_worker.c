@@ -202,15 +202,27 @@ void svc_ap_worker_stop_leading(const apr_array_header_t *instances)
         stop_leading(APR_ARRAY_IDX(instances, i, svc_ap_instance_t *)->worker);
 }
 
-svc_writer_t *svc_ap_worker_writer(const svc_ap_instance_t *instance)
-{
-    return instance->worker->writer;
-}
-
 svc_err_t *svc_ap_worker_ready(const svc_ap_instance_t *instance,
                                apr_pool_t *pool)
 {
     return svc_writer_ready(instance->worker->writer, READY_MS, pool);
+}
+
+static apr_status_t release(void *command)
+{
+    svc_writer_release(command);
+    return APR_SUCCESS;
+}
+
+svc_command_t *svc_ap_worker_command(void **baton, apr_size_t size,
+                                     const char *key, svc_writer_run_fn run,
+                                     request_rec *r)
+{
+    svc_command_t *command = svc_writer_command(baton, size, key, run);
+
+    apr_pool_cleanup_register(r->pool, command, release,
+                              apr_pool_cleanup_null);
+    return command;
 }
 
 svc_err_t *svc_ap_worker_execute(const svc_ap_instance_t *instance,

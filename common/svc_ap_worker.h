@@ -22,12 +22,14 @@ void svc_ap_worker_start(const apr_array_header_t *instances,
 /* child_stopping: stops leading, and frees the lock. */
 void svc_ap_worker_stop_leading(const apr_array_header_t *instances);
 
-/* The writer of INSTANCE in this process. */
-svc_writer_t *svc_ap_worker_writer(const svc_ap_instance_t *instance);
-
 /* Waits for the database's first opening; see svc_writer_ready. */
 svc_err_t *svc_ap_worker_ready(const svc_ap_instance_t *instance,
                                apr_pool_t *pool);
+
+/* svc_writer_command for a request, which gives its reference back at its end. */
+svc_command_t *svc_ap_worker_command(void **baton, apr_size_t size,
+                                     const char *key, svc_writer_run_fn run,
+                                     request_rec *r);
 
 /* svc_writer_execute for a request's thread; its error lives in POOL or the
  * command's. Signals wait meanwhile: prefork's child ends in its handler of

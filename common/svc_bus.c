@@ -167,7 +167,7 @@ void svc_bus_wait(svc_bus_t *bus, const int *fds, int count, int timeout_ms)
 {
     int i, n = bus->sockets->nelts;
 
-    if (bus->capacity < n) {
+    if (!bus->items || bus->capacity < n) {
         bus->capacity = n + 8;
         bus->items = apr_pcalloc(bus->pool, sizeof(bus->items[0]) *
                                                 (size_t)(bus->capacity +

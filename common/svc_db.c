@@ -10,6 +10,8 @@
 
 #include "svc_db_class.h"
 
+#define BUSY_TRIES 100
+#define BUSY_PAUSE_MS 20
 #define CHECKPOINT_PAGES 4000
 #define PAGES_PER_COMMIT 8 /* of small transactions, besides one per row */
 
@@ -159,12 +161,28 @@ svc_db_engine_t svc_db_engine(const svc_db_t *db)
     return db->engine;
 }
 
+/* SQLite says BUSY to one who opens, reads or begins while another process
+ * recovers the log after a kill, or removes it as the last to close. That is
+ * over soon. */
+static int may_wait(const svc_db_t *db, const svc_err_t *err, int tries)
+{
+    if (db->engine != SVC_DB_SQLITE || err->kind != SVC_ERR_RETRY ||
+        db->in_transaction || tries >= BUSY_TRIES)
+        return 0;
+    apr_sleep(BUSY_PAUSE_MS * 1000);
+    return 1;
+}
+
 svc_err_t *svc_db_text(svc_db_t *db, const char *sql, apr_pool_t *pool)
 {
-    int changed = 0;
-    int code = apr_dbd_query(db->driver, db->handle, &changed, sql);
+    svc_err_t *err;
+    int tries = 0, changed = 0, code;
 
-    return code ? failure(db, code, sql, pool) : NULL;
+    do {
+        code = apr_dbd_query(db->driver, db->handle, &changed, sql);
+        err = code ? failure(db, code, sql, pool) : NULL;
+    } while (err && may_wait(db, err, tries++));
+    return err;
 }
 
 svc_err_t *svc_db_begin(svc_db_t *db, apr_pool_t *pool)
@@ -263,8 +281,12 @@ static svc_err_t *execute(int *changed, svc_db_t *db, const svc_db_sql_t *sql,
                           const char *const *args, svc_db_row_fn fn,
                           void *baton, apr_pool_t *pool)
 {
-    svc_err_t *err = attempt(changed, db, sql, args, fn, baton, pool);
+    svc_err_t *err;
+    int tries = 0;
 
+    do {
+        err = attempt(changed, db, sql, args, fn, baton, pool);
+    } while (err && may_wait(db, err, tries++));
     /* A session that was reset, or a schema that changed, makes prepared
      * statements fail for ever. Outside a transaction nothing is lost by
      * preparing again; inside one the writer starts it anew. */

@@ -99,13 +99,7 @@ static svc_err_t *run_cancel(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
                                  &change->condition, pool);
 }
 
-static apr_status_t release(void *command)
-{
-    svc_writer_release(command);
-    return APR_SUCCESS;
-}
-
-/* A new command; the request owns a reference to it. */
+/* A new command with what every change needs. */
 static change_t *new_change(svc_command_t **command,
                             const svc_ap_request_t *request, const char *key,
                             svc_writer_run_fn run)
@@ -115,9 +109,7 @@ static change_t *new_change(svc_command_t **command,
     apr_pool_t *pool;
     void *baton;
 
-    *command = svc_writer_command(&baton, sizeof(*change), key, run);
-    apr_pool_cleanup_register(r->pool, *command, release,
-                              apr_pool_cleanup_null);
+    *command = svc_ap_worker_command(&baton, sizeof(*change), key, run, r);
     pool = svc_writer_command_pool(*command);
     change = baton;
     change->id = apr_pstrdup(pool, request->id);

@@ -91,13 +91,7 @@ static svc_err_t *run_edit(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
     return err;
 }
 
-static apr_status_t release(void *command)
-{
-    svc_writer_release(command);
-    return APR_SUCCESS;
-}
-
-/* Reads the body into a new command; the request owns a reference to it. */
+/* Reads the body into a new command. */
 static svc_err_t *read_change(svc_command_t **command, change_t **change,
                               svc_ap_request_t *request,
                               svc_writer_run_fn run)
@@ -111,9 +105,8 @@ static svc_err_t *read_change(svc_command_t **command, change_t **change,
 
     if (err || request->status != OK)
         return err;
-    *command = svc_writer_command(&baton, sizeof(**change), request->id, run);
-    apr_pool_cleanup_register(r->pool, *command, release,
-                              apr_pool_cleanup_null);
+    *command = svc_ap_worker_command(&baton, sizeof(**change), request->id,
+                                     run, r);
     pool = svc_writer_command_pool(*command);
     *change = baton;
     (*change)->condition = svc_ap_http_condition(r, pool);

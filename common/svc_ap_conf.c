@@ -130,6 +130,15 @@ static const char *service_of(const cmd_parms *cmd)
     return apr_pstrmemdup(cmd->temp_pool, name, strlen(name) - strlen(".c"));
 }
 
+static const char *without_slash(const char *path, apr_pool_t *pool)
+{
+    apr_size_t length = strlen(path);
+
+    return length > 1 && path[length - 1] == '/'
+               ? apr_pstrmemdup(pool, path, length - 1)
+               : path;
+}
+
 const char *svc_ap_conf_see_handler(cmd_parms *cmd, void *dir, const char *args)
 {
     svc_ap_conf_dir_t *conf = dir;
@@ -144,7 +153,7 @@ const char *svc_ap_conf_see_handler(cmd_parms *cmd, void *dir, const char *args)
     conf_of(cmd)->is_used = 1;
     if (cmd->path && cmd->path[0] == '/' && cmd->directive->parent &&
         strcasecmp(cmd->directive->parent->directive, "<Location") == 0)
-        conf->base = cmd->path;
+        conf->base = without_slash(cmd->path, cmd->pool);
     if (conf->base) {
         svc_ap_conf_t *server = conf_of(cmd);
 

@@ -11,6 +11,8 @@
 /* 15 significant digits print every amount of cents as its decimal. */
 #define DUMP_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15))
 
+#define USUAL_TEXT 1024 /* bytes: an entity or an event fits */
+
 static json_t *to_json(const svc_json_t *value)
 {
     return (json_t *)value;
@@ -150,10 +152,13 @@ void svc_json_append(svc_json_t *array, svc_json_t *value)
 const char *svc_json_text(apr_size_t *length, const svc_json_t *value,
                           apr_pool_t *pool)
 {
-    size_t size = json_dumpb(to_json(value), NULL, 0, DUMP_FLAGS);
-    char *text = apr_palloc(pool, size + 1);
+    char *text = apr_palloc(pool, USUAL_TEXT);
+    size_t size = json_dumpb(to_json(value), text, USUAL_TEXT - 1, DUMP_FLAGS);
 
-    json_dumpb(to_json(value), text, size, DUMP_FLAGS);
+    if (size > USUAL_TEXT - 1) { /* now it is known how much is needed */
+        text = apr_palloc(pool, size + 1);
+        json_dumpb(to_json(value), text, size, DUMP_FLAGS);
+    }
     text[size] = '\0';
     if (length)
         *length = size;

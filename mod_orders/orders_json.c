@@ -100,8 +100,10 @@ svc_err_t *orders_json_read_ticket(orders_ticket_t *out, const svc_json_t *data,
         (out->cents = svc_money_of_number(price)) < 0)
         return bad(pool, "price must be a number greater than 0 and at most "
                          "9999999.99, with at most 2 decimals");
-    if (!user_id || !*user_id || strlen(user_id) > 255)
-        return bad(pool, "userId must be a text of 1 to 255 bytes");
+    if (!user_id && svc_json_type(data, "userId") == SVC_JSON_MISSING)
+        user_id = ""; /* not every seller's service tells who sells */
+    if (!user_id || strlen(user_id) > 255)
+        return bad(pool, "userId must be a text of at most 255 bytes");
     out->order_id = svc_id_parse(svc_json_get_string(data, "orderId"), pool);
     if (!out->order_id && order_type != SVC_JSON_MISSING &&
         order_type != SVC_JSON_NULL)

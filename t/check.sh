@@ -75,5 +75,6 @@ for name; do
     esac
 done
 export TEST_USER=$as TEST_HTTPD=$server TEST_MODULES=$libexec TEST_BUILD=$work/build TEST_MPM=$MPM
+export TEST_APXS=$(command -v apxs)
 HOME=$work TMPDIR=$work/tmp perl t/suites.pl "${suites[@]}" &   # waited for, so that a signal is heard at once
 wait $!

@@ -71,14 +71,15 @@ none 'each file has its place in the layers (t/layout.t)',
     ok $of_httpd{'httpd.h'}, 'the headers of httpd are known';
     none 'only mod_* and svc_ap_* include headers of httpd', map {
         my $file = $_;
-        stem($file) =~ /^(?:mod_|svc_ap_)/ ? () : map { "$file includes $_->[0]" } grep { $of_httpd{ $_->[0] } } @{ $includes{$file} };
+        my @seen = grep { $of_httpd{$_} } map { $_->[0] } @{ $includes{$file} };
+        stem($file) =~ /^(?:mod_|svc_ap_)/ ? () : map { "$file includes $_" } @seen;
     } @files;
 }
 
 none 'each foreign library has one includer', map {
     my $file = $_;
-    map { "$file includes $_->[0]" }
-        grep { my $allowed = $includer{ $_->[0] }; $allowed && !grep { $_ eq stem($file) } @$allowed } @{ $includes{$file} };
+    my @foreign = grep { $includer{$_} } map { $_->[0] } @{ $includes{$file} };
+    map { my $header = $_; (grep { $_ eq stem($file) } @{ $includer{$header} }) ? () : "$file includes $header" } @foreign;
 } @files;
 
 {
@@ -144,7 +145,8 @@ none "log lines carry tags of our own, not httpd's APLOGNO", grep { $text{$_} =~
         push @{ $places{$1} }, $file while $text{$file} =~ /"[^"\n]*\b((?:TKT|ORD|SVC)\d{3})\b/g;
     }
     cmp_ok scalar(keys %places), '>', 2, 'log lines carry tags';
-    none 'each log tag is used in one place', map { "$_ in @{ $places{$_} }" } grep { @{ $places{$_} } > 1 } sort keys %places;
+    none 'each log tag is used in one place',
+        map { "$_ in @{ $places{$_} }" } grep { @{ $places{$_} } > 1 } sort keys %places;
 }
 
 {
@@ -174,9 +176,11 @@ none "log lines carry tags of our own, not httpd's APLOGNO", grep { $text{$_} =~
     open my $conf, '>', "$dir/httpd.conf" or die "httpd.conf: $!";
     print $conf "ServerName localhost\nErrorLog /dev/null\n";
     print $conf "LoadModule mpm_event_module $modules/mod_mpm_event.so\nLoadModule dbd_module $modules/mod_dbd.so\n";
-    print $conf map { "LoadModule ${_}_module " . ($build =~ m{^/} ? '' : "$FindBin::Bin/../") . "$build/mod_$_.so\n" } qw(tickets orders);
+    my $folder = $build =~ m{^/} ? $build : "$FindBin::Bin/../$build";
+    print $conf map { "LoadModule ${_}_module $folder/mod_$_.so\n" } qw(tickets orders);
     close $conf;
-    my %exists = map { /^((?:Tickets|Orders)\w+) \(/ ? ($1 => 1) : () } qx('$httpd' -d '$dir' -f '$dir/httpd.conf' -L 2>&1);
+    my %exists = map { /^((?:Tickets|Orders)\w+) \(/ ? ($1 => 1) : () }
+        qx('$httpd' -d '$dir' -f '$dir/httpd.conf' -L 2>&1);
     cmp_ok scalar(keys %exists), '>', 5, 'httpd knows our directives';
     for my $document (qw(conf/reference.conf README.md)) {
         open my $in, '<', $document or do { fail "$document is there"; next };

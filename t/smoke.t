@@ -46,7 +46,8 @@ my ($id, $source) = (new_uuid(), 'urn:uuid:' . new_uuid());
 $raw->send('ticket:created', cloudevent(
     type => 'ticket:created', subject => $id, source => $source, sequence => 1,
     data => { id => $id, version => 0, title => 'From elsewhere', price => 5, userId => 'zoe' }));
-is new_order(vhost => 'raw', ticket => $id)->{ticket}{title}, 'From elsewhere', 'a publisher without replay is followed';
+is new_order(vhost => 'raw', ticket => $id)->{ticket}{title}, 'From elsewhere',
+    'a publisher without replay is followed';
 
 my $server = TestSvc::Server->new->start;
 ok !($server->configtest)[0], 'the configuration of an own server is right';

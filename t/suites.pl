@@ -22,7 +22,7 @@ sub needs_server { return $_[0] =~ /\.t\z/ && $_[0] !~ m{^t/(?:layout\.t|root/)}
 
 sub runner {   # Apache::Test's own program
     my (@action) = @_;
-    my @command = (@as, $^X, 't/TEST', '-httpd', $ENV{TEST_HTTPD}, '-apxs', '/usr/bin/apxs',
+    my @command = (@as, $^X, 't/TEST', '-httpd', $ENV{TEST_HTTPD}, '-apxs', $ENV{TEST_APXS},
                    '-httpd_conf', "$ENV{HOME}/t/conf/modules.conf", '-servername', '127.0.0.1', '-port', 'select', @action);
     my $output = do {
         open my $pipe, '-|', 'sh', '-c', 'exec "$@" 2>&1 </dev/null', 'sh', @command or die "t/TEST: $!";

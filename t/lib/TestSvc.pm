@@ -101,7 +101,8 @@ sub problem_ok {
                 my $field = defined $is->{field} ? $is->{field} : '(none)';
                 push @wrong, "errors[$i] is about $field, not $want->{field}"
                     if defined $want->{field} && $field ne $want->{field};
-                push @wrong, "errors[$i] is about $field" if exists $want->{field} && !defined $want->{field} && exists $is->{field};
+                push @wrong, "errors[$i] is about $field, not about none"
+                    if exists $want->{field} && !defined $want->{field} && exists $is->{field};
                 push @wrong, "errors[$i] says '" . ($is->{message} || '') . "', not $want->{message}"
                     if defined $want->{message} && ($is->{message} || '') !~ $want->{message};
             }

@@ -86,7 +86,8 @@ sub write_conf {
     @$self{ keys %change } = values %change;
     my $limits = defined $self->{limits} ? $self->{limits} : $self->{mpm} eq 'prefork'
         ? "StartServers 3\nMinSpareServers 3\nMaxSpareServers 6\nMaxRequestWorkers 16\n"
-        : "StartServers 2\nServerLimit 3\nThreadLimit 8\nThreadsPerChild 8\nMinSpareThreads 9\nMaxSpareThreads 24\nMaxRequestWorkers 24\n";
+        : "StartServers 2\nServerLimit 3\nThreadLimit 8\nThreadsPerChild 8\nMaxRequestWorkers 24\n"
+        . "MinSpareThreads 9\nMaxSpareThreads 24\n";
     my $conf = join '',
         "ServerRoot \"\@dir\@\"\nServerName 127.0.0.1\nListen 127.0.0.1:\@port:http\@\n",
         "DocumentRoot \"\@dir\@/htdocs\"\nDefaultRuntimeDir \"\@dir\@/logs\"\nPidFile \"\@dir\@/logs/httpd.pid\"\n",

@@ -1,0 +1,108 @@
+package TestSvc::Truth;
+# What must hold in a database whenever it is quiet: the invariants, by SQL.
+use strict;
+use warnings FATAL => 'all';
+use Exporter 'import';
+use JSON::PP ();
+use Test::Builder ();
+use TestSvc qw(db wait_until);
+
+our @EXPORT = qw(wait_quiet truth_ok behind);
+
+my $Test = Test::Builder->new;
+my $Json = JSON::PP->new->utf8;
+
+# How many events each of the two has not applied yet; both in one database, each following the other.
+sub behind {
+    my ($db) = @_;
+    my $behind = 0;
+    for (['tickets', 'orders'], ['orders', 'tickets']) {
+        my ($from, $to) = @$_;
+        my ($n) = $db->selectrow_array("SELECT h.position - COALESCE((SELECT c.position FROM ${to}_cursor c " .
+                                       "WHERE c.source = h.source), 0) FROM ${from}_head h");
+        $behind += $n;
+    }
+    return $behind;
+}
+
+sub wait_quiet {   # until all that was told is applied
+    my ($where, $seconds) = @_;
+    wait_until { my $n = eval { behind(db($where)) }; defined $n && $n == 0 } $seconds || 20, 'both services are quiet';
+}
+
+sub truth_ok {
+    my ($where, $name) = @_;
+    my $db = db($where);
+    my @wrong = (map({ log_is_right($db, $_) } 'tickets', 'orders'), entities_match($db, 'tickets'), entities_match($db, 'orders'),
+                 replica_matches($db), one_order_each($db));
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    $Test->ok(!@wrong, $name || 'positions and versions are contiguous, the replica equals the source, one order per ticket')
+        or $Test->diag(join "\n", @wrong > 20 ? @wrong[0 .. 19] : @wrong);
+    return !@wrong;
+}
+
+sub log_is_right {
+    my ($db, $service) = @_;
+    my @wrong;
+    my ($count, $first, $last, $ids) = $db->selectrow_array(
+        "SELECT COUNT(*), COALESCE(MIN(position), 1), COALESCE(MAX(position), 0), COUNT(DISTINCT event_id) FROM ${service}_log");
+    my ($head) = $db->selectrow_array("SELECT position FROM ${service}_head");
+    push @wrong, "${service}_log has $count rows from $first to $last" unless $first == 1 && $count == $last;
+    push @wrong, "the head of ${service}_log is $head, its last row $last" unless $head == $last;
+    push @wrong, "${service}_log has $ids ids in $count rows" unless $ids == $count;
+    return @wrong;
+}
+
+sub entities_match {   # one event for each version, and the row is the last
+    my ($db, $table) = @_;
+    my (%versions, %state, @wrong);
+    for (@{ $db->selectall_arrayref("SELECT entity_id, event FROM ${table}_log ORDER BY position") }) {
+        my ($id, $text) = @$_;
+        my $event = $Json->decode($text);
+        my $expected = $versions{$id}++ || 0;
+        push @wrong, "$table $id: version $event->{data}{version} where $expected comes" unless $event->{data}{version} == $expected;
+        $state{$id} = $event->{data};
+    }
+    for (@{ $db->selectall_arrayref("SELECT id, version FROM $table") }) {
+        my ($id, $version) = @$_;
+        my $last = delete $versions{$id};
+        push @wrong, "$table $id: version $version, but " . ($last || 0) . ' events' unless defined $last && $last == $version + 1;
+    }
+    push @wrong, map { "$table $_: events without a row" } keys %versions;
+    return @wrong;
+}
+
+sub replica_matches {
+    my ($db) = @_;
+    my $columns = 'id, title, cents, user_id, version, order_id';
+    my @wrong;
+    for (['tickets', 'orders_tickets'], ['orders_tickets', 'tickets']) {
+        my ($here, $there) = @$_;
+        push @wrong, map { "only in $here: " . join ' ', map { defined $_ ? $_ : 'NULL' } @$_ }
+            @{ $db->selectall_arrayref("SELECT $columns FROM $here EXCEPT SELECT $columns FROM $there") };
+    }
+    return @wrong;
+}
+
+sub one_order_each {
+    my ($db) = @_;
+    return map { "ticket $_->[0] has $_->[1] orders" } @{ $db->selectall_arrayref(
+        "SELECT ticket_id, COUNT(*) FROM orders WHERE status <> 'cancelled' GROUP BY ticket_id HAVING COUNT(*) > 1") };
+}
+
+1;
+
+__END__
+
+=head1 NAME
+
+TestSvc::Truth - the invariants, by SQL
+
+=head1 SYNOPSIS
+
+    wait_quiet('shop');         # until each service has applied all that the other told
+    truth_ok('shop');           # positions, versions, events, replica, one order per ticket
+
+C<'shop'> may be a L<TestSvc::Server>. C<behind($db)> is the number of events still to be applied.
+
+=cut

@@ -12,12 +12,15 @@
 #define MAX_TAKEN 200      /* messages taken from a socket in one turn */
 #define ASK_AGAIN_MS 1000  /* when a request was not answered */
 #define RETRY_MS 300       /* when the database refused a batch */
+#define SILENCE_MS 3000    /* a publisher that was silent so long may have
+                              been restored from a backup */
 
 typedef struct link_t {
     const svc_subscriber_peer_t *peer;
     svc_bus_socket_t *sub;
     svc_bus_socket_t *dealer; /* NULL: no replay */
     apr_int64_t ask_at;       /* when to ask for the source's name (again) */
+    int introductions;        /* such requests that are not answered yet */
     int is_known;             /* it has said its source */
 } link_t;
 
@@ -29,7 +32,10 @@ typedef struct source_t {
                                 gathered */
     apr_int64_t head;        /* as far as is known */
     apr_int64_t ask_at;      /* when to ask (again) for what follows the tail */
+    apr_int64_t heard_at;    /* when it was last heard of */
     int is_loaded;           /* the tail was read from the database */
+    int is_doubtful;         /* its log may have been replaced: nothing is taken
+                                before it confirms the event at the tail */
     int has_diverged;        /* its log is not the one that was followed */
     char event_id[256];      /* storage of tail.event_id */
 } source_t;
@@ -169,15 +175,25 @@ static svc_err_t *find_source(source_t **out, svc_subscriber_t *subscriber,
             return err;
         set_tail(source, cursor.position, cursor.event_id);
         source->is_loaded = 1;
+        source->is_doubtful = cursor.position > 0;
     }
     *out = source;
     return NULL;
 }
 
+/* The source said how long its log is. */
+static void note_head(source_t *source, apr_int64_t head, apr_int64_t now)
+{
+    source->head = head;
+    if (head < source->tail.position || now - source->heard_at > SILENCE_MS)
+        source->is_doubtful = source->tail.position > 0;
+    source->heard_at = now;
+}
+
 /* One event, live or replayed. */
 static svc_err_t *take_event(svc_subscriber_t *subscriber, link_t *link,
                              const svc_bus_frame_t *frames, svc_db_t *db,
-                             apr_pool_t *scratch)
+                             apr_int64_t now, apr_pool_t *scratch)
 {
     svc_stats_t *stats = subscriber->config->stats;
     source_t *source;
@@ -197,19 +213,19 @@ static svc_err_t *take_event(svc_subscriber_t *subscriber, link_t *link,
         add_event(subscriber, NULL, frames);
         return NULL;
     }
-    if (event.position > source->head)
-        source->head = event.position;
+    note_head(source, event.position > source->head ? event.position
+                                                    : source->head, now);
     if (event.position <= source->tail.position)
         atomic_fetch_add(&stats->duplicates, 1);
     else if (event.position == source->tail.position + 1 &&
-             !source->has_diverged)
+             !source->is_doubtful && !source->has_diverged)
         add_event(subscriber, source, frames);
     return NULL; /* a later one: what is missing is asked for */
 }
 
 static svc_err_t *take_heartbeat(svc_subscriber_t *subscriber, link_t *link,
                                  const svc_bus_frame_t *frames, svc_db_t *db,
-                                 apr_pool_t *scratch)
+                                 apr_int64_t now, apr_pool_t *scratch)
 {
     source_t *source;
     svc_event_t event;
@@ -222,12 +238,13 @@ static svc_err_t *take_heartbeat(svc_subscriber_t *subscriber, link_t *link,
     }
     err = find_source(&source, subscriber, link, event.source, db, scratch);
     if (source)
-        source->head = event.position;
+        note_head(source, event.position, now);
     return err;
 }
 
 static svc_err_t *take_live(int *again, svc_subscriber_t *subscriber,
-                            link_t *link, svc_db_t *db, apr_pool_t *scratch)
+                            link_t *link, svc_db_t *db, apr_int64_t now,
+                            apr_pool_t *scratch)
 {
     svc_bus_frame_t *frames;
     svc_err_t *err = NULL;
@@ -240,9 +257,9 @@ static svc_err_t *take_live(int *again, svc_subscriber_t *subscriber,
             add_bad(subscriber, frames, count < 0 ? 1 : count,
                     "a message has two frames: subject and event");
         else if (strcmp(frames[0].data, SVC_EVENT_HEARTBEAT) == 0)
-            err = take_heartbeat(subscriber, link, frames, db, scratch);
+            err = take_heartbeat(subscriber, link, frames, db, now, scratch);
         else
-            err = take_event(subscriber, link, frames, db, scratch);
+            err = take_event(subscriber, link, frames, db, now, scratch);
     }
     *again = 1;
     return err;
@@ -251,7 +268,7 @@ static svc_err_t *take_live(int *again, svc_subscriber_t *subscriber,
 /* EVENTS source head (subject event)* */
 static svc_err_t *take_page(svc_subscriber_t *subscriber, link_t *link,
                             const svc_bus_frame_t *frames, int count,
-                            svc_db_t *db, apr_pool_t *scratch)
+                            svc_db_t *db, apr_int64_t now, apr_pool_t *scratch)
 {
     source_t *source;
     svc_err_t *err = find_source(&source, subscriber, link, frames[1].data,
@@ -261,24 +278,29 @@ static svc_err_t *take_page(svc_subscriber_t *subscriber, link_t *link,
     if (err)
         return err;
     link->is_known = 1;
-    source->head = apr_atoi64(frames[2].data);
+    note_head(source, apr_atoi64(frames[2].data), now);
+    if (link->introductions > 0)
+        link->introductions--;
+    else if (source->head >= source->tail.position)
+        source->is_doubtful = 0; /* it compared the event at our tail */
     if (count > 3)
         source->ask_at = 0; /* answered: ask on at once, if there is more */
     for (i = 3; i + 1 < count && !err; i += 2)
-        err = take_event(subscriber, link, &frames[i], db, scratch);
+        err = take_event(subscriber, link, &frames[i], db, now, scratch);
     return err;
 }
 
 static svc_err_t *take_answer(svc_subscriber_t *subscriber, link_t *link,
                               const svc_bus_frame_t *frames, int count,
-                              svc_db_t *db, apr_pool_t *scratch)
+                              svc_db_t *db, apr_int64_t now,
+                              apr_pool_t *scratch)
 {
     const char *name = subscriber->config->name;
     const char *kind = frames[0].data;
     source_t *source;
 
     if (strcmp(kind, "EVENTS") == 0 && count >= 3 && count % 2 == 1)
-        return take_page(subscriber, link, frames, count, db, scratch);
+        return take_page(subscriber, link, frames, count, db, now, scratch);
     if (strcmp(kind, "RESET") == 0 && count == 3) {
         source = apr_hash_get(subscriber->sources, frames[1].data,
                               APR_HASH_KEY_STRING);
@@ -304,7 +326,8 @@ static svc_err_t *take_answer(svc_subscriber_t *subscriber, link_t *link,
 }
 
 static svc_err_t *take_answers(int *again, svc_subscriber_t *subscriber,
-                               link_t *link, svc_db_t *db, apr_pool_t *scratch)
+                               link_t *link, svc_db_t *db, apr_int64_t now,
+                               apr_pool_t *scratch)
 {
     svc_bus_frame_t *frames;
     svc_err_t *err = NULL;
@@ -314,7 +337,8 @@ static svc_err_t *take_answers(int *again, svc_subscriber_t *subscriber,
         if ((count = svc_bus_receive(&frames, link->dealer, scratch)) == 0)
             return NULL;
         if (count > 0)
-            err = take_answer(subscriber, link, frames, count, db, scratch);
+            err = take_answer(subscriber, link, frames, count, db, now,
+                              scratch);
     }
     *again = 1;
     return err;
@@ -322,8 +346,9 @@ static svc_err_t *take_answers(int *again, svc_subscriber_t *subscriber,
 
 /* --- what is asked ------------------------------------------------------------- */
 
-static void ask(link_t *link, const char *source, const svc_inbox_cursor_t *from,
-                int limit, apr_pool_t *scratch)
+/* False when nobody is there to be asked. */
+static int ask(link_t *link, const char *source, const svc_inbox_cursor_t *from,
+               int limit, apr_pool_t *scratch)
 {
     svc_bus_frame_t frames[] = {
         svc_bus_text("REPLAY"), svc_bus_text(source),
@@ -332,7 +357,7 @@ static void ask(link_t *link, const char *source, const svc_inbox_cursor_t *from
         svc_bus_text(apr_itoa(scratch, limit))
     };
 
-    svc_bus_send(link->dealer, frames, 5);
+    return svc_bus_send(link->dealer, frames, 5);
 }
 
 static void ask_links(svc_subscriber_t *subscriber, apr_int64_t now,
@@ -345,7 +370,7 @@ static void ask_links(svc_subscriber_t *subscriber, apr_int64_t now,
         link_t *link = APR_ARRAY_IDX(subscriber->links, i, link_t *);
 
         if (link->dealer && !link->is_known && now >= link->ask_at) {
-            ask(link, "", &nothing, 0, scratch);
+            link->introductions += ask(link, "", &nothing, 0, scratch);
             link->ask_at = now + ASK_AGAIN_MS / 5;
         }
     }
@@ -362,7 +387,8 @@ static int ask_sources(svc_subscriber_t *subscriber, apr_int64_t now,
          at = apr_hash_next(at)) {
         source_t *source = apr_hash_this_val(at);
 
-        if (!source->is_loaded || source->head == source->tail.position)
+        if (!source->is_loaded ||
+            (source->head == source->tail.position && !source->is_doubtful))
             continue;
         is_complete = 0;
         if (now < source->ask_at || source->has_diverged ||
@@ -444,9 +470,9 @@ svc_err_t *svc_subscriber_turn(int *again, svc_subscriber_t *subscriber,
     for (i = 0; i < subscriber->links->nelts && !err; i++) {
         link_t *link = APR_ARRAY_IDX(subscriber->links, i, link_t *);
 
-        err = take_live(again, subscriber, link, db, scratch);
+        err = take_live(again, subscriber, link, db, now, scratch);
         if (!err && link->dealer)
-            err = take_answers(again, subscriber, link, db, scratch);
+            err = take_answers(again, subscriber, link, db, now, scratch);
     }
     hand_in(subscriber, now);
     ask_links(subscriber, now, scratch);

@@ -4,19 +4,21 @@ use strict;
 use warnings FATAL => 'all';
 use Apache::Test qw(-withtestmore);
 use Time::HiRes 'time';
-use ZMQ::FFI::Constants qw(ZMQ_DEALER ZMQ_REQ ZMQ_SUB);
+use ZMQ::FFI::Constants qw(ZMQ_DEALER ZMQ_REQ ZMQ_SUB ZMQ_LINGER);
 use TestSvc;
 use TestSvc::Event;
 
 my $replay = endpoint('SHOP_TICKETS_REPLAY');
 my $pub = endpoint('SHOP_TICKETS_PUB');
 
+my @open;
 sub open_socket {
     my ($type, $endpoint) = @_;
-    my $socket = TestSvc::Event::socket_of($type);
+    push @open, my $socket = TestSvc::Event::socket_of($type);
     $socket->connect($endpoint);
     return $socket;
 }
+END { $_->close for @open }   # or the end of the program waits for them
 
 sub ask {   # raw frames to raw frames
     my ($socket, @frames) = @_;
@@ -25,9 +27,8 @@ sub ask {   # raw frames to raw frames
 }
 
 # Live bytes, to compare.
-my $sub = TestSvc::Event::socket_of(ZMQ_SUB);
+my $sub = open_socket(ZMQ_SUB, $pub);
 $sub->subscribe('');
-$sub->connect($pub);
 my %live;
 sub hear { while (my ($subject, $json) = TestSvc::Event::receive($sub, 0)) { $live{$json} = $subject unless $subject eq 'heartbeat' } }
 wait_until { TestSvc::Event::receive($sub, 0) } 5, 'the subscription is in place';
@@ -111,21 +112,21 @@ is +(ask($dealer, 'REPLAY', $source, 0, '', 1))[0], 'EVENTS', 'the same socket i
 
 # --- who cannot ask properly harms nobody
 for my $frames (200, 5000) {
-    my $greedy = open_socket(ZMQ_DEALER, $replay);
-    $greedy->send_multipart([('x') x $frames]);
-    $greedy->close;
+    open_socket(ZMQ_DEALER, $replay)->send_multipart([('x') x $frames]);
 }
 is replay($replay, limit => 0)->{kind}, 'EVENTS', 'a message of thousands of frames is survived';
 {
-    my $loud = open_socket(ZMQ_DEALER, $replay);
-    $loud->send_multipart(['REPLAY', 'x' x 5_000_000, 0, '', 1]);
+        open_socket(ZMQ_DEALER, $replay)->send_multipart(['REPLAY', 'x' x 5_000_000, 0, '', 1]);
     is replay($replay, limit => 0)->{kind}, 'EVENTS', 'so is a frame of five million bytes';
-    $loud->close;
 }
 {
-    my @many = map { open_socket(ZMQ_DEALER, $replay) } 1 .. 40;   # who asks and goes away
+        my @many = map { open_socket(ZMQ_DEALER, $replay) } 1 .. 40;   # who asks and goes away
+    ask($_, 'REPLAY', '', 0, '', 0) for @many;
     $_->send_multipart(['REPLAY', '', 0, '', 500]) for @many;
-    $_->close for @many;
+    for my $socket (splice @open, -40) {
+        $socket->set(ZMQ_LINGER, 'int', 500);   # what was sent goes out first
+        $socket->close;
+    }
     is replay($replay, limit => 0)->{kind}, 'EVENTS', 'so are forty askers that went away';
 }
 

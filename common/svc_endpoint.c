@@ -64,6 +64,8 @@ int svc_endpoint_is_local(const char *text)
     if (strncmp(text, "ipc://", 6) == 0)
         return 1;
     host = host_of(text);
-    return strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]:", 6) == 0 ||
+    return (strncmp(host, "127.", 4) == 0 &&
+            is_address(host, strcspn(host, ":"))) ||
+           strncmp(host, "[::1]:", 6) == 0 ||
            strncmp(host, "localhost:", 10) == 0;
 }

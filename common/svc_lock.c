@@ -7,42 +7,43 @@
 struct svc_lock_t {
     apr_file_t *file;
     const char *path;
-    apr_pool_t *pool;
 };
 
-svc_err_t *svc_lock_open(svc_lock_t **out, const char *path, apr_pool_t *pool)
+static svc_err_t *failure(const char *doing, const char *path,
+                          apr_status_t status, apr_pool_t *pool)
 {
-    svc_lock_t *lock = apr_pcalloc(pool, sizeof(*lock));
-    apr_status_t status;
     char reason[120];
 
-    lock->path = apr_pstrdup(pool, path);
-    lock->pool = pool;
-    status = apr_file_open(&lock->file, path,
-                           APR_FOPEN_READ | APR_FOPEN_WRITE | APR_FOPEN_CREATE,
-                           APR_FPROT_UREAD | APR_FPROT_UWRITE | APR_FPROT_GREAD |
-                               APR_FPROT_GWRITE,
-                           pool);
+    return svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
+                        "The database is not available",
+                        "cannot %s the lock file %s: %s", doing, path,
+                        apr_strerror(status, reason, sizeof(reason)));
+}
+
+svc_err_t *svc_lock_open(svc_lock_t **out, const char *path, apr_pool_t *pool,
+                         apr_pool_t *scratch)
+{
+    apr_file_t *file = NULL;
+    apr_status_t status = apr_file_open(
+        &file, path, APR_FOPEN_READ | APR_FOPEN_WRITE | APR_FOPEN_CREATE,
+        APR_FPROT_UREAD | APR_FPROT_UWRITE | APR_FPROT_GREAD | APR_FPROT_GWRITE,
+        pool);
+
     if (status != APR_SUCCESS)
-        return svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
-                            "The database is not available",
-                            "cannot open the lock file %s: %s", path,
-                            apr_strerror(status, reason, sizeof(reason)));
-    *out = lock;
+        return failure("open", path, status, scratch);
+    *out = apr_palloc(pool, sizeof(**out));
+    (*out)->file = file;
+    (*out)->path = apr_pstrdup(pool, path);
     return NULL;
 }
 
-svc_err_t *svc_lock_acquire(svc_lock_t *lock)
+svc_err_t *svc_lock_acquire(svc_lock_t *lock, apr_pool_t *scratch)
 {
     apr_status_t status = apr_file_lock(lock->file, APR_FLOCK_EXCLUSIVE);
-    char reason[120];
 
-    if (status == APR_SUCCESS)
-        return NULL;
-    return svc_err_ours(lock->pool, SVC_ERR_UNAVAILABLE,
-                        "The database is not available", "cannot lock %s: %s",
-                        lock->path,
-                        apr_strerror(status, reason, sizeof(reason)));
+    return status == APR_SUCCESS
+               ? NULL
+               : failure("lock", lock->path, status, scratch);
 }
 
 int svc_lock_try(svc_lock_t *lock)

@@ -15,11 +15,13 @@
 typedef struct svc_lock_t svc_lock_t;
 
 /* Opens PATH, creating it if need be; closed with POOL, which frees the lock.
- * UNAVAILABLE when the file cannot be opened. */
-svc_err_t *svc_lock_open(svc_lock_t **out, const char *path, apr_pool_t *pool);
+ * UNAVAILABLE, in SCRATCH, when the file cannot be opened; then nothing is left
+ * in POOL. */
+svc_err_t *svc_lock_open(svc_lock_t **out, const char *path, apr_pool_t *pool,
+                         apr_pool_t *scratch);
 
-/* Waits until the lock is this one's. */
-svc_err_t *svc_lock_acquire(svc_lock_t *lock);
+/* Waits until the lock is this one's; an error lives in SCRATCH. */
+svc_err_t *svc_lock_acquire(svc_lock_t *lock, apr_pool_t *scratch);
 
 /* True when the lock was free and is this one's now; never waits. */
 int svc_lock_try(svc_lock_t *lock);

@@ -239,8 +239,8 @@ static svc_err_t *lock(svc_writer_t *writer)
     if (!writer->lock)
         err = svc_lock_open(&writer->lock,
                             apr_pstrcat(writer->scratch, file, ".lock", NULL),
-                            writer->pool);
-    return err ? err : svc_lock_acquire(writer->lock);
+                            writer->pool, writer->scratch);
+    return err ? err : svc_lock_acquire(writer->lock, writer->scratch);
 }
 
 static void unlock(svc_writer_t *writer)

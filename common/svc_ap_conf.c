@@ -335,6 +335,35 @@ static const char *check_pair(const svc_ap_conf_t *a, const svc_ap_conf_t *b,
     return NULL;
 }
 
+/* Both modules bind endpoints in this process and check only themselves: what is
+ * taken is noted in the pool of the configuration. */
+static const char *check_taken(const svc_ap_conf_t *conf, const char *service,
+                               apr_pool_t *pconf, apr_pool_t *pool)
+{
+    static const char key[] = "svc_ap_conf_endpoints_1";
+    const char *mine[] = { conf->publish, conf->replay };
+    void *found = NULL;
+    apr_table_t *taken;
+    const char *other;
+    int i;
+
+    apr_pool_userdata_get(&found, key, pconf);
+    taken = found ? found : apr_table_make(pconf, 8);
+    apr_pool_userdata_setn(taken, key, NULL, pconf);
+    for (i = 0; i < 2; i++) {
+        const char *name = directive(service, i ? "Replay" : "Publish", pconf);
+
+        other = mine[i] ? apr_table_get(taken, mine[i]) : NULL;
+        if (other && strcmp(other, name) != 0)
+            return apr_psprintf(pool, "%s and %s are both %s: each needs an "
+                                      "endpoint of its own", other, name,
+                                mine[i]);
+        if (mine[i])
+            apr_table_setn(taken, mine[i], name);
+    }
+    return NULL;
+}
+
 static int refuse(const server_rec *s, const char *refusal, apr_pool_t *pool)
 {
     ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, s,
@@ -343,7 +372,7 @@ static int refuse(const server_rec *s, const char *refusal, apr_pool_t *pool)
 }
 
 int svc_ap_conf_check(module *module, const char *service, server_rec *main,
-                      apr_pool_t *scratch)
+                      apr_pool_t *pconf, apr_pool_t *scratch)
 {
     server_rec *s, *other;
 
@@ -364,6 +393,8 @@ int svc_ap_conf_check(module *module, const char *service, server_rec *main,
                 (refusal = check_pair(before, conf, service, scratch)))
                 return refuse(s, refusal, scratch);
         }
+        if ((refusal = check_taken(conf, service, pconf, scratch)))
+            return refuse(s, refusal, scratch);
         if (!conf->has_auth)
             ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, s,
                          "SVC051: %s: SetHandler %s without AuthType: what "

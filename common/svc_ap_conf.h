@@ -103,6 +103,6 @@ void *svc_ap_conf_merge_dir(apr_pool_t *pool, void *base, void *add);
  * what is wrong in one sentence that names the directive, on the terminal, and
  * returns HTTP_INTERNAL_SERVER_ERROR; or OK. */
 int svc_ap_conf_check(module *module, const char *service, server_rec *main,
-                      apr_pool_t *scratch);
+                      apr_pool_t *pconf, apr_pool_t *scratch);
 
 #endif

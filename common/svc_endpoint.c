@@ -1,9 +1,9 @@
 /* svc_endpoint: see the header. */
 #include "svc_endpoint.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 static const char *host_of(const char *text)
@@ -19,17 +19,20 @@ static const char *port_of(const char *text)
 
 static int is_address(const char *host, size_t length)
 {
-    size_t i;
+    char text[INET6_ADDRSTRLEN];
+    unsigned char address[sizeof(struct in6_addr)];
 
     if (length == 1 && *host == '*')
         return 1;
-    if (length > 2 && host[0] == '[' && host[length - 1] == ']')
-        return strspn(host + 1, "0123456789abcdefABCDEF:.%") == length - 2;
-    for (i = 0; i < length; i++) {
-        if (!apr_isdigit(host[i]) && host[i] != '.')
-            return 0;
+    if (length > 2 && host[0] == '[' && host[length - 1] == ']') {
+        host++;
+        length -= 2;
     }
-    return length > 0;
+    if (length == 0 || length >= sizeof(text))
+        return 0;
+    apr_cpystrn(text, host, length + 1);
+    return inet_pton(AF_INET, text, address) == 1 ||
+           inet_pton(AF_INET6, text, address) == 1;
 }
 
 const char *svc_endpoint_refusal(const char *text, int binds)

@@ -30,9 +30,8 @@ static apr_array_header_t *instances; /* NULL before post_config */
 static int orders_check_config(apr_pool_t *pconf, apr_pool_t *plog,
                                 apr_pool_t *ptemp, server_rec *s)
 {
-    (void)pconf;
     (void)plog;
-    return svc_ap_conf_check(&orders_module, orders.name, s, ptemp);
+    return svc_ap_conf_check(&orders_module, orders.name, s, pconf, ptemp);
 }
 
 static int orders_post_config(apr_pool_t *pconf, apr_pool_t *plog,

@@ -28,9 +28,8 @@ static apr_array_header_t *instances; /* NULL before post_config */
 static int tickets_check_config(apr_pool_t *pconf, apr_pool_t *plog,
                                 apr_pool_t *ptemp, server_rec *s)
 {
-    (void)pconf;
     (void)plog;
-    return svc_ap_conf_check(&tickets_module, tickets.name, s, ptemp);
+    return svc_ap_conf_check(&tickets_module, tickets.name, s, pconf, ptemp);
 }
 
 static int tickets_post_config(apr_pool_t *pconf, apr_pool_t *plog,

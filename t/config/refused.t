@@ -26,13 +26,18 @@ sub refused {   # $sentence: what the one line of ours must match
         is scalar(grep { $_ =~ $sentence } @lines), 1, 'the sentence is there once' or diag $output;
         my ($first) = @lines;
         like $first, $sentence, 'and comes first';
-        is scalar(grep { !/^AH00014: Configuration check failed|^SVC051: / } @lines), 1, 'with nothing else' or diag $output;
+        is scalar(grep { !/^AH00014: Configuration check failed|^SVC051: / } @lines), 1,
+            'with nothing else' or diag $output;
         unlike $output, qr/Syntax OK/, 'and no praise';
     };
     return;
 }
 
-sub host { my ($n, $conf) = @_; return "Listen 127.0.0.1:\@port:vhost$n\@\n<VirtualHost 127.0.0.1:\@port:vhost$n\@>\n$conf</VirtualHost>\n" }
+sub host {
+    my ($n, $conf) = @_;
+    my $address = "127.0.0.1:\@port:vhost$n\@";
+    return "Listen $address\n<VirtualHost $address>\n$conf</VirtualHost>\n";
+}
 
 my ($code, $output) = configtest();
 is $code, 0, 'a database is all that is needed' or diag $output;
@@ -48,11 +53,16 @@ is $code, 0, 'without the modules nothing is asked for' or diag $output;
 my $local = 'tcp://127.0.0.1:5556';
 for my $service (qw(Tickets Orders)) {
     for my $directive ("${service}Publish", "${service}Replay", "${service}Subscribe") {
-        for ([ '5556', 'tcp:// or ipc:///', qr/must be tcp:/ ],            [ '127.0.0.1:5556', 'a scheme', qr/must be tcp:/ ],
-             [ 'udp://127.0.0.1:5556', 'a scheme we know', qr/must be tcp:/ ], [ 'inproc://x', 'another process', qr/must be tcp:/ ],
-             [ 'TCP://127.0.0.1:5556', 'small letters', qr/must be tcp:/ ],    [ 'ipc://x', 'an absolute path', qr/must be tcp:/ ],
-             [ 'ipc:///', 'a path', qr/must be tcp:/ ],                       [ 'tcp://127.0.0.1', 'a port', qr/must name a host and a port/ ],
-             [ 'tcp://:5556', 'a host', qr/must name a host and a port/ ],                [ 'tcp://127.0.0.1:', 'a port', qr/must have a port from 1 to 65535/ ],
+        for ([ '5556', 'tcp:// or ipc:///', qr/must be tcp:/ ],
+             [ '127.0.0.1:5556', 'a scheme', qr/must be tcp:/ ],
+             [ 'udp://127.0.0.1:5556', 'a scheme we know', qr/must be tcp:/ ],
+             [ 'inproc://x', 'another process', qr/must be tcp:/ ],
+             [ 'TCP://127.0.0.1:5556', 'small letters', qr/must be tcp:/ ],
+             [ 'ipc://x', 'an absolute path', qr/must be tcp:/ ],
+             [ 'ipc:///', 'a path', qr/must be tcp:/ ],
+             [ 'tcp://127.0.0.1', 'a port', qr/must name a host and a port/ ],
+             [ 'tcp://:5556', 'a host', qr/must name a host and a port/ ],
+             [ 'tcp://127.0.0.1:', 'a port', qr/must have a port from 1 to 65535/ ],
              [ 'tcp://127.0.0.1:0', 'a port that is not 0', qr/must have a port from 1 to 65535/ ],
              [ 'tcp://127.0.0.1:70000', 'a port up to 65535', qr/must have a port from 1 to 65535/ ],
              [ 'tcp://127.0.0.1:-1', 'a port that is not negative', qr/must have a port from 1 to 65535/ ],
@@ -60,7 +70,8 @@ for my $service (qw(Tickets Orders)) {
              [ 'tcp://127.0.0.1:*', 'a port that subscribers can know', qr/must have a port from 1 to 65535/ ],
              [ 'tcp://127.0.0.1:5556x', 'a port without more', qr/must have a port from 1 to 65535/ ]) {
             my ($endpoint, $what, $sentence) = @$_;
-            refused("$directive $endpoint: needs $what", qr/^\Q$directive: '$endpoint'\E $sentence/, conf => "$directive $endpoint\n");
+            refused("$directive $endpoint: needs $what", qr/^\Q$directive: '$endpoint'\E $sentence/,
+                conf => "$directive $endpoint\n");
         }
     }
     for my $noun (qw(Publish Replay)) {
@@ -73,19 +84,25 @@ for my $service (qw(Tickets Orders)) {
 
 # Endpoints that others can reach.
 for my $service (qw(Tickets Orders)) {
-    my $sentence = qr/^SVC050: the main server: ${service}\w+ tcp:\S+ can be reached from other machines.*${service}InsecureEndpoint On/;
-    for my $conf ("${service}Publish tcp://0.0.0.0:5556", "${service}Publish tcp://*:5556", "${service}Publish tcp://192.0.2.1:5556",
-                  "${service}Publish tcp://[::]:5556", "${service}Replay tcp://0.0.0.0:5557", "${service}Subscribe tcp://192.0.2.1:5556",
+    my $where = qr/SVC050: the main server: ${service}\w+ tcp:\S+/;
+    my $sentence = qr/^$where can be reached from other machines.*${service}InsecureEndpoint On/;
+    for my $conf ("${service}Publish tcp://0.0.0.0:5556", "${service}Publish tcp://*:5556",
+                  "${service}Publish tcp://192.0.2.1:5556",
+                  "${service}Publish tcp://[::]:5556", "${service}Replay tcp://0.0.0.0:5557",
+                  "${service}Subscribe tcp://192.0.2.1:5556",
                   "${service}Subscribe $local tcp://192.0.2.1:5557", "${service}Subscribe tcp://tickets.example:5556",
                   "${service}Subscribe tcp://localhost.example:5556", "${service}Subscribe tcp://127.example:5556",
-                  "${service}Subscribe tcp://127.0.0.1.example:5556", "${service}Subscribe $local\n${service}Subscribe tcp://192.0.2.1:5556") {
+                  "${service}Subscribe tcp://127.0.0.1.example:5556",
+                  "${service}Subscribe $local\n${service}Subscribe tcp://192.0.2.1:5556") {
         refused("$conf without ${service}InsecureEndpoint", $sentence, conf => "$conf\n");
         next if $conf =~ /\[/;
         ($code, $output) = configtest(conf => "$conf\n${service}InsecureEndpoint On\n");
         is "$code $output", "0 Syntax OK\n", "$conf is fine when it is meant";
     }
-    refused("${service}InsecureEndpoint Off is the default", $sentence, conf => "${service}Publish tcp://*:5556\n${service}InsecureEndpoint Off\n");
-    for my $conf ("${service}Publish $local", "${service}Publish tcp://[::1]:5556", "${service}Publish ipc:///run/x.sock",
+    refused("${service}InsecureEndpoint Off is the default", $sentence,
+        conf => "${service}Publish tcp://*:5556\n${service}InsecureEndpoint Off\n");
+    for my $conf ("${service}Publish $local", "${service}Publish tcp://[::1]:5556",
+                  "${service}Publish ipc:///run/x.sock",
                   "${service}Subscribe tcp://localhost:5556", "${service}Publish tcp://127.9.9.9:5556") {
         ($code, $output) = configtest(conf => "$conf\n");
         is "$code $output", "0 Syntax OK\n", "$conf stays on this machine";
@@ -93,29 +110,48 @@ for my $service (qw(Tickets Orders)) {
 }
 refused('InsecureEndpoint of the other service does not count', qr/TicketsPublish .*TicketsInsecureEndpoint On/,
         conf => "TicketsPublish tcp://*:5556\nOrdersInsecureEndpoint On\n");
-refused('InsecureEndpoint is On or Off', qr/^TicketsInsecureEndpoint must be On or Off/, conf => "TicketsInsecureEndpoint maybe\n");
+refused('InsecureEndpoint is On or Off', qr/^TicketsInsecureEndpoint must be On or Off/,
+    conf => "TicketsInsecureEndpoint maybe\n");
 
 # Endpoints that contradict one another.
 for my $service (qw(Tickets Orders)) {
     my $handler = lc $service;
-    refused("${service}Publish and ${service}Replay are one", qr/^SVC050: the main server: ${service}Publish and ${service}Replay are both $local/,
+    refused("${service}Publish and ${service}Replay are one",
+        qr/^SVC050: the main server: ${service}Publish and ${service}Replay are both $local/,
             conf => "${service}Publish $local\n${service}Replay $local\n");
-    refused("$handler follows itself", qr/^SVC050: the main server: ${service}Subscribe $local follows this service itself/,
+    refused("$handler follows itself",
+            qr/^SVC050: the main server: ${service}Subscribe $local follows this service itself/,
             conf => "${service}Publish $local\n${service}Subscribe $local\n");
     my ($one, $two) = map { qq(DBDParams "\@dir\@/data/$_.db"\n) } 1, 2;
     my $location = qq(<Location "/x">\nSetHandler $handler\nAuthType Basic\n</Location>\n);
-    refused("one endpoint of $handler for two databases", qr/^SVC050: the virtual host \S+ \(\S+:\d+\): ${service}Publish $local is used for two databases/,
-            conf => host(1, qq($one${service}Publish $local\n$location)) . host(2, qq($two${service}Publish $local\n$location)));
-    refused("one endpoint of $handler to publish and to replay in two databases", qr/^SVC050: .*${service}Replay $local is used for two databases/,
-            conf => host(1, qq($one${service}Publish $local\n$location)) . host(2, qq($two${service}Replay $local\n$location)));
+    refused("one endpoint of $handler for two databases",
+        qr/^SVC050: the virtual host \S+ \(\S+:\d+\): ${service}Publish $local is used for two databases/,
+            conf => host(1, qq($one${service}Publish $local\n$location))
+                . host(2, qq($two${service}Publish $local\n$location)));
+    refused("one endpoint of $handler to publish and to replay in two databases",
+        qr/^SVC050: .*${service}Replay $local is used for two databases/,
+            conf => host(1, qq($one${service}Publish $local\n$location))
+                . host(2, qq($two${service}Replay $local\n$location)));
     for my $noun (qw(Publish Replay)) {
-        refused("two ${service}$noun on one database", qr/^SVC050: .*${service}$noun differs between two virtual hosts that share one database/,
-                conf => host(1, "$service$noun $local\n$location") . host(2, "$service$noun tcp://127.0.0.1:5566\n$location"));
+        refused("two ${service}$noun on one database",
+            qr/^SVC050: .*${service}$noun differs between two virtual hosts that share one database/,
+                conf => host(1, "$service$noun $local\n$location")
+                    . host(2, "$service$noun tcp://127.0.0.1:5566\n$location"));
         refused("$service$noun in one of two virtual hosts of one database", qr/^SVC050: .*${service}$noun differs/,
                 conf => host(1, "$service$noun $local\n$location") . host(2, $location));
     }
     ($code, $output) = configtest(conf => "${service}Publish $local\n" . host(1, $location) . host(2, $location));
     is "$code $output", "0 Syntax OK\n", 'two virtual hosts may share database and endpoints';
+}
+
+for (['TicketsPublish', 'OrdersPublish'], ['TicketsReplay', 'OrdersPublish'], ['TicketsReplay', 'OrdersReplay']) {
+    my ($one, $two) = @$_;
+    refused("one endpoint for $one and $two", qr/^SVC050: .*(?:$one and $two|$two and $one) are both $local/,
+            conf => "$one $local\n$two $local\n");
+}
+for my $host ('300.1.1.1', '1', '127.0.0', '[::g]') {
+    refused("an address that is none: $host", qr/^TicketsPublish: 'tcp:\S+' must have an IP address/,
+            conf => "TicketsPublish tcp://$host:5556\n");
 }
 
 # The database.
@@ -125,10 +161,11 @@ refused('neither DBDriver nor DBDParams', $need, site => '');
 refused('no DBDParams', qr/^SVC050: the main server: DBDriver sqlite3 needs DBDParams/, site => "DBDriver sqlite3\n");
 refused('a relative path', qr/^SVC050: the main server: DBDParams "data\/shop.db" must be the absolute path/,
         site => qq(DBDriver sqlite3\nDBDParams "data/shop.db"\n));
-refused('a database in memory', qr/^SVC050: .*DBDParams ":memory:" must be the absolute path/, site => qq(DBDriver sqlite3\nDBDParams ":memory:"\n));
+refused('a database in memory', qr/^SVC050: .*DBDParams ":memory:" must be the absolute path/,
+    site => qq(DBDriver sqlite3\nDBDParams ":memory:"\n));
 refused('a driver that mod_dbd does not have', qr/DBD|driver/i, site => qq(DBDriver nosuch\nDBDParams "x"\n));
 {
-    my ($plain) = $server->write_conf(site => $Db, conf => '', modules => ['tickets']);
+    $server->write_conf(site => $Db, conf => '', modules => ['tickets']);
     my $file = $server->dir . '/httpd.conf';
     open my $in, '<', $file or die "$file: $!";
     my @lines = grep { !/dbd_module|^DBD/ } <$in>;
@@ -138,7 +175,8 @@ refused('a driver that mod_dbd does not have', qr/DBD|driver/i, site => qq(DBDri
     close $out;
     ($code, $output) = $server->configtest;
     isnt $code, 0, 'no mod_dbd: refused';
-    like $output, qr/^SVC050: the main server: SetHandler tickets needs mod_dbd: load it and set DBDriver and DBDParams$/m, '... in a sentence';
+    like $output, qr/^SVC050: the main server: SetHandler tickets needs mod_dbd: load it and set DBDriver and /m,
+        '... in a sentence';
 }
 
 # Numbers.
@@ -146,13 +184,15 @@ for ([ 'OrdersExpiration', '0', '-1', 'abc', ' ', '1.5', '10s', '31622401', '999
      [ 'OrdersMaxBody', '0', '-1', 'abc', ' ', '1k', '1073741825' ],
      [ 'TicketsMaxBody', '0', '-1', 'abc', ' ', '1k', '1073741825' ]) {
     my ($directive, @values) = @$_;
-    refused("$directive '$_'", qr/^$directive: '\Q$_\E' is not a number from 1 to \d+/, conf => qq($directive "$_"\n)) for @values;
+    refused("$directive '$_'", qr/^$directive: '\Q$_\E' is not a number from 1 to \d+/, conf => qq($directive "$_"\n))
+        for @values;
 }
 for my $conf ('OrdersExpiration 1', 'OrdersExpiration 31622400', 'OrdersMaxBody 1', 'TicketsMaxBody 1073741824') {
     ($code, $output) = configtest(conf => "$conf\n");
     is "$code $output", "0 Syntax OK\n", "$conf is fine";
 }
-refused("$_ belongs to a server, not to a location", qr/^$_ not allowed in <Location> context/, conf => "<Location />\n$_ 5\n</Location>\n")
+refused("$_ belongs to a server, not to a location", qr/^$_ not allowed in <Location> context/,
+    conf => "<Location />\n$_ 5\n</Location>\n")
     for 'OrdersExpiration', 'TicketsMaxBody', 'TicketsPublish';
 refused('a directive without its argument', qr/^OrdersExpiration takes one argument/, conf => "OrdersExpiration\n");
 

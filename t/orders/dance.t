@@ -33,9 +33,11 @@ is $now->{version}, 1, 'which is a change of the order';
 is $now->{expiresAt}, $order->{expiresAt}, 'and gives no more time';
 ok !exists $now->{cancelReason}, 'nothing is cancelled';
 my $reserved = ticket($id);
-is_deeply $reserved, { %$ticket, version => 1, orderId => $order->{id} }, 'the ticket shows for whom it is reserved, at the next version';
+is_deeply $reserved, { %$ticket, version => 1, orderId => $order->{id} },
+    'the ticket shows for whom it is reserved, at the next version';
 ok !is_listed($id), 'and is not in the list any more';
-problem_ok api(PUT => "/api/tickets/$id", user => 'alice', json => { title => 'X', price => 1 }), 409, undef, 'its seller cannot change it';
+problem_ok api(PUT => "/api/tickets/$id", user => 'alice', json => { title => 'X', price => 1 }), 409, undef,
+    'its seller cannot change it';
 ok((grep { $_ eq $order->{id} } @{ order_ids('bob') }), 'the order is in the list of its owner');
 
 is api(DELETE => "/api/orders/$order->{id}", user => 'bob')->code, 204, 'the order is cancelled';
@@ -45,7 +47,8 @@ is_deeply ticket($id), { %$ticket, version => 2 }, 'the ticket is as before, two
 ok is_listed($id), 'and in the list again';
 
 # The price agreed at POST stays; title and version are the ticket's of now.
-is api(PUT => "/api/tickets/$id", user => 'alice', json => { title => 'Macbeth', price => 99.95 })->code, 200, 'the seller changes title and price';
+is api(PUT => "/api/tickets/$id", user => 'alice', json => { title => 'Macbeth', price => 99.95 })->code, 200,
+    'the seller changes title and price';
 wait_until { order($order->{id})->{ticket}{version} == 3 } 10, 'orders hears of it';
 is_deeply order($order->{id})->{ticket}, { id => $id, title => 'Macbeth', price => 20, version => 3 },
     'an old order shows the price that was agreed, and the title and version of now';
@@ -61,7 +64,8 @@ my $moving = new_ticket(price => 1);
 for my $n (1 .. 5) {
     api(PUT => "/api/tickets/$moving->{id}", user => 'alice', json => { title => "At $n", price => $n });
     my $order = new_order(ticket => $moving);
-    is $order->{ticket}{price}, $1, "order $n is at the price of the title it shows" if $order->{ticket}{title} =~ /^At (\d+)/;
+    is $order->{ticket}{price}, $1, "order $n is at the price of the title it shows"
+        if $order->{ticket}{title} =~ /^At (\d+)/;
     wait_until { order($order->{id})->{status} ne 'created' } 10, 'the order moves on';
     is order($order->{id})->{ticket}{price}, $order->{ticket}{price}, "order $n keeps its price";
     api(DELETE => "/api/orders/$order->{id}", user => 'bob');

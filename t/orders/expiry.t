@@ -17,7 +17,8 @@ sub due { my ($order) = @_; return str2time($order->{expiresAt}) }
 sub cancellation {   # when it was written, by the clock that expiresAt is of; and the event
     my ($order) = @_;
     my ($ms, $event) = $db->selectrow_array(
-        q(SELECT recorded_at, event FROM orders_log WHERE entity_id = ? AND subject = 'order:cancelled'), undef, $order->{id});
+        q(SELECT recorded_at, event FROM orders_log WHERE entity_id = ? AND subject = 'order:cancelled'), undef,
+            $order->{id});
     return ($ms / 1000, JSON::PP->new->utf8->decode($event));
 }
 
@@ -25,7 +26,8 @@ sub cancellation {   # when it was written, by the clock that expiresAt is of; a
 my $begin = time;
 my @orders = map { new_order(@at, ticket => new_ticket(@at)) } 1 .. 8;
 ok due($_) - $begin >= 1.99 && due($_) - time <= 2.01, 'OrdersExpiration says how long a buyer has' for @orders;
-wait_until { !grep { order($_->{id}, @at)->{status} ne 'awaiting:payment' } @orders } 1.5, 'all tickets are reserved in time';
+wait_until { !grep { order($_->{id}, @at)->{status} ne 'awaiting:payment' } @orders } 1.5,
+    'all tickets are reserved in time';
 my $early = 0;
 wait_until {
     my $before = time;
@@ -42,11 +44,13 @@ for my $n (0 .. $#orders) {
     ok $late >= 0 && $late <= 2, "order $n is cancelled not before expiresAt and within 2 s" or diag "$late s";
     is $order->{cancelReason}, 'expired', '... as expired';
     is $order->{version}, 2, '... which is its next version';
-    is_deeply $event->{data}, { id => $order->{id}, version => 2, cancelReason => 'expired', ticket => { id => $order->{ticketId} } },
+    is_deeply $event->{data}, { id => $order->{id}, version => 2, cancelReason => 'expired',
+        ticket => { id => $order->{ticketId} } },
         '... and told as order:cancelled';
 }
 wait_until { !grep { exists ticket($_->{ticketId}, @at)->{orderId} } @orders } 10, 'all tickets are free';
-is api(DELETE => "/api/orders/$orders[0]{id}", @at, user => 'bob')->code, 204, 'cancelling an expired order is nothing new';
+is api(DELETE => "/api/orders/$orders[0]{id}", @at, user => 'bob')->code, 204,
+    'cancelling an expired order is nothing new';
 is order($orders[0]{id}, @at)->{cancelReason}, 'expired', 'it stays expired';
 
 # Somebody else wants the ticket: each of these asks all the time. From expiresAt on nobody hears that it is reserved.
@@ -62,7 +66,8 @@ my @told = TestSvc::Clients->start(4, 'shop_fast', sub {
         $answer = $client->send(POST => '/api/orders', user => 'carol', json => { ticketId => $order->{ticketId} });
         ($begin > $due + 0.001 ? $refused_late : $refused_early)++ if $answer->{code} == 409;
     } while $answer->{code} == 409 && $begin < $due + 5;
-    return { order => $order, code => $answer->{code}, next => $answer->{json}, early => $refused_early, late => $refused_late,
+    return { order => $order, code => $answer->{code}, next => $answer->{json}, early => $refused_early,
+        late => $refused_late,
              after => $client->now - $due };
 }, keep_alive => 0)->wait;
 for my $told (@told) {
@@ -71,27 +76,40 @@ for my $told (@told) {
     cmp_ok $told->{early}, '>', 0, '... before which it was reserved';
     is $told->{late}, 0, '... and from then on no request is refused';
     my $first = order($told->{order}{id}, @at);
-    is_deeply [ @$first{qw(status cancelReason)} ], [ 'cancelled', 'expired' ], '... for the first order is expired by that';
+    is_deeply [ @$first{qw(status cancelReason)} ], [ 'cancelled', 'expired' ],
+        '... for the first order is expired by that';
 }
 
 # The first buyer's late cancellation does not free what is the second one's now.
 my $told = $told[0];
-is api(DELETE => "/api/orders/$told->{order}{id}", @at, user => 'bob')->code, 204, 'the first buyer cancels when it is over';
+is api(DELETE => "/api/orders/$told->{order}{id}", @at, user => 'bob')->code, 204,
+    'the first buyer cancels when it is over';
 is order($told->{order}{id}, @at)->{cancelReason}, 'expired', 'which changes nothing';
 wait_until { my $order = order($told->{next}{id}, @at, user => 'carol');
              $order->{status} eq 'awaiting:payment' || $order->{version} > 1 } 10, 'the second order has the ticket';
-my ($second_kept) = $db->selectrow_array(q(SELECT COUNT(*) FROM orders_log WHERE entity_id = ? AND subject = 'order:updated'), undef, $told->{next}{id});
+my ($second_kept) = $db->selectrow_array(
+    q(SELECT COUNT(*) FROM orders_log WHERE entity_id = ? AND subject = 'order:updated'), undef, $told->{next}{id});
 is $second_kept, 1, 'the second order got its ticket reserved';
 
-# The owner's own DELETE after expiresAt is an expiry, too: the row's time counts, not who comes first.
-my ($late, $self) = map { new_order(@at, ticket => new_ticket(@at)) } 1 .. 2;
-wait_until { order($late->{id}, @at)->{status} eq 'awaiting:payment' } 1.5, 'the ticket is reserved in time';
-wait_until { time > due($self) + 0.001 } 5, 'they are overdue';
-is api(DELETE => "/api/orders/$late->{id}", @at, user => 'bob')->code, 204, 'an overdue order can be cancelled';
-is_deeply [ @{ order($late->{id}, @at) }{qw(status cancelReason version)} ], [ 'cancelled', 'expired', 2 ], 'but it is expired';
-is api(POST => '/api/orders', @at, user => 'bob', json => { ticketId => $self->{ticketId} })->code, 201, 'the same buyer may order it again then';
+# The buyer's own requests after expiresAt: the time in the row counts, not who comes first, the request or the sweep.
+@told = TestSvc::Clients->start(4, 'shop_fast', sub {
+    my ($client, $number) = @_;
+    $client->pause(0.13 * $number);
+    my ($gone, $again) = map { new_order(@at, user => 'bob', ticket => new_ticket(@at)) } 1 .. 2;
+    $client->pause(due($again) + 0.002 - $client->now);
+    my $delete = $client->send(DELETE => "/api/orders/$gone->{id}", user => 'bob');
+    my $post = $client->send(POST => '/api/orders', user => 'bob', json => { ticketId => $again->{ticketId} });
+    return { gone => $gone->{id}, delete => $delete->{code}, post => $post->{code} };
+}, keep_alive => 0)->wait;
+for my $told (@told) {
+    is $told->{delete}, 204, 'an overdue order can be cancelled';
+    my $gone = order($told->{gone}, @at);
+    is_deeply [ @$gone{qw(status cancelReason version)} ], [ 'cancelled', 'expired', 2 ], '... but it is expired';
+    is $told->{post}, 201, '... and its ticket ordered again by the same buyer';
+}
 
-wait_until { !$db->selectrow_array(q(SELECT COUNT(*) FROM orders WHERE status <> 'cancelled')) } 10, 'the last one expires';
+wait_until { !$db->selectrow_array(q(SELECT COUNT(*) FROM orders WHERE status <> 'cancelled')) } 10,
+    'the last one expires';
 wait_quiet('shop_fast');
 truth_ok('shop_fast');
 log_is_clean;

@@ -22,7 +22,8 @@ my $clients = TestSvc::Clients->start($Buyers, 'shop', sub {
     for my $n (0 .. $Rounds - 1) {
         syswrite $ready_out, '.';
         sysread $gates[$n][0], my $nothing, 1;
-        my $answer = $client->send(POST => '/api/orders', user => 'user' . (1 + $number), json => { ticketId => $tickets[$n]{id} });
+        my $answer = $client->send(POST => '/api/orders', user => 'user' . (1 + $number),
+            json => { ticketId => $tickets[$n]{id} });
         push @answers, { code => $answer->{code}, id => $answer->{json}{id} };
     }
     return \@answers;
@@ -38,10 +39,12 @@ my @answers = $clients->wait;
 my %winner;
 for my $n (0 .. $Rounds - 1) {
     my @round = map { $_->[$n] } @answers;
-    is_deeply [ sort map { $_->{code} } @round ], [ 201, (409) x ($Buyers - 1) ], "ticket $n: one buyer gets it, the others a 409";
+    is_deeply [ sort map { $_->{code} } @round ], [ 201, (409) x ($Buyers - 1) ],
+        "ticket $n: one buyer gets it, the others a 409";
     my ($winner) = grep { $round[$_]{code} == 201 } 0 .. $#round;
     $winner{$n} = { user => 'user' . (1 + $winner), id => $round[$winner]{id} };
-    is_deeply $db->selectcol_arrayref('SELECT id FROM orders WHERE ticket_id = ?', undef, $tickets[$n]{id}), [ $winner{$n}{id} ],
+    is_deeply $db->selectcol_arrayref('SELECT id FROM orders WHERE ticket_id = ?', undef, $tickets[$n]{id}),
+        [ $winner{$n}{id} ],
         '... and there is no other order for it';
 }
 wait_quiet('shop');
@@ -59,7 +62,8 @@ my @tries = map { @$_ } TestSvc::Clients->start($Buyers, 'shop', sub {
     my $user = 'user' . (9 + $number);
     my @codes;
     for my $n (1 .. 30) {
-        my $answer = $client->send(POST => '/api/orders', user => $user, json => { ticketId => $few[ ($n + $number) % @few ]{id} });
+        my $answer = $client->send(POST => '/api/orders', user => $user,
+            json => { ticketId => $few[ ($n + $number) % @few ]{id} });
         push @codes, "POST $answer->{code}";
         next if $answer->{code} != 201;
         push @codes, 'DELETE ' . $client->send(DELETE => "/api/orders/$answer->{json}{id}", user => $user)->{code};
@@ -68,11 +72,13 @@ my @tries = map { @$_ } TestSvc::Clients->start($Buyers, 'shop', sub {
 }, keep_alive => 0)->wait;
 my %count;
 $count{$_}++ for @tries;
-is_deeply [ sort keys %count ], [ 'DELETE 204', 'POST 201', 'POST 409' ], 'buyers who give back hear of nothing else' or diag explain \%count;
+is_deeply [ sort keys %count ], [ 'DELETE 204', 'POST 201', 'POST 409' ],
+    'buyers who give back hear of nothing else' or diag explain \%count;
 is $count{'DELETE 204'}, $count{'POST 201'}, 'each that was got was given back';
 wait_quiet('shop');
 ok !exists ticket($_->{id})->{orderId}, 'the ticket is free in the end' for @few;
-is_deeply $db->selectcol_arrayref(q(SELECT DISTINCT cancel_reason FROM orders WHERE ticket_id IN (?, ?, ?)), undef, map { $_->{id} } @few), ['user'],
+is_deeply $db->selectcol_arrayref(q(SELECT DISTINCT cancel_reason FROM orders WHERE ticket_id IN (?, ?, ?)), undef,
+    map { $_->{id} } @few), ['user'],
     'and no order was cancelled but by its user';
 truth_ok('shop', 'and every invariant holds');
 

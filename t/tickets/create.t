@@ -28,7 +28,8 @@ is api(POST => '/api/tickets/', user => 'alice', json => { title => 'A', price =
     'a slash at the end does not matter';
 
 my $db = db('shop');
-is_deeply $db->selectrow_hashref('SELECT title, cents, user_id, version, order_id FROM tickets WHERE id = ?', undef, $made->{id}),
+is_deeply $db->selectrow_hashref('SELECT title, cents, user_id, version, order_id FROM tickets WHERE id = ?', undef,
+    $made->{id}),
     { title => 'Hamlet', cents => 2010, user_id => 'alice', version => 0, order_id => undef }, 'the row holds it';
 my @events = map { $Json->decode($_->[0]) }
     @{ $db->selectall_arrayref('SELECT event FROM tickets_log WHERE entity_id = ?', undef, $made->{id}) };
@@ -40,13 +41,15 @@ my $again = create({ title => 'Hamlet', price => 20.1 })->json;
 isnt $again->{id}, $made->{id}, 'the same again is another ticket';
 cmp_ok $again->{id}, 'gt', $made->{id}, 'whose id sorts after the first';
 
-$answer = create({ title => 'B', price => 1, id => 'mine', userId => 'bob', version => 7, orderId => $made->{id}, more => [ {} ] });
+$answer = create({ title => 'B', price => 1, id => 'mine', userId => 'bob', version => 7, orderId => $made->{id},
+    more => [ {} ] });
 is $answer->code, 201, 'unknown keys do no harm';
 is_deeply $answer->json, { id => $answer->json->{id}, title => 'B', price => 1, userId => 'alice', version => 0 },
     'and have no effect';
 
 # Titles that are accepted: [as sent, as kept, what].
-my $spaces = join '', map { chr } 0x9 .. 0xd, 0x20, 0xa0, 0x1680, 0x2000 .. 0x200a, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000, 0xfeff;
+my $spaces = join '', map { chr } 0x9 .. 0xd, 0x20, 0xa0, 0x1680, 0x2000 .. 0x200a, 0x2028, 0x2029, 0x202f, 0x205f,
+    0x3000, 0xfeff;
 for ([ '  Hamlet ',               'Hamlet',              'ASCII spaces are trimmed' ],
      [ "\t\r\n\x0b\x0cHamlet\n",  'Hamlet',              'so is other ASCII white space' ],
      [ "${spaces}Hamlet$spaces",  'Hamlet',              'so is Unicode white space' ],
@@ -72,17 +75,22 @@ for ([ '  Hamlet ',               'Hamlet',              'ASCII spaces are trimm
 # Titles that are refused.
 for ([ undef, 'null' ], [ '', 'an empty text' ], [ '   ', 'spaces' ], [ $spaces, 'white space' ], [ 2, 'a number' ],
      [ JSON::PP::false, 'a boolean' ], [ [], 'an empty array' ], [ ['x'], 'an array' ], [ { a => 1 }, 'an object' ],
-     [ 'x' x 256, '256 characters' ], [ '日' x 256, '256 characters of 3 bytes' ], [ "\x{1f3ad}" x 256, '256 characters of 4 bytes' ]) {
+     [ 'x' x 256, '256 characters' ], [ '日' x 256, '256 characters of 3 bytes' ],
+     [ "\x{1f3ad}" x 256, '256 characters of 4 bytes' ]) {
     my ($title, $what) = @$_;
     problem_ok create({ title => $title, price => 1 }), 400, [ { field => 'title', message => qr/^Title / } ],
         "refuses $what as a title with 400 and names the field";
 }
-problem_ok create({ price => 1 }), 400, [ { field => 'title', message => qr/required/ } ], 'refuses a ticket without a title';
+problem_ok create({ price => 1 }), 400, [ { field => 'title', message => qr/required/ } ],
+    'refuses a ticket without a title';
 problem_ok create({ Title => 'x', price => 1 }), 400, [ { field => 'title' } ], 'the letters of a key matter';
-problem_ok create({ title => 'x' }), 400, [ { field => 'price', message => qr/required/ } ], 'refuses a ticket without a price';
+problem_ok create({ title => 'x' }), 400, [ { field => 'price', message => qr/required/ } ],
+    'refuses a ticket without a price';
 
-for ([ {}, 'neither' ], [ { title => '', price => -1 }, 'two bad ones' ], [ { price => 0, title => undef }, 'them in another order' ]) {
-    problem_ok create($_->[0]), 400, [ { field => 'title' }, { field => 'price' } ], "answers $_->[1] with the title before the price";
+for ([ {}, 'neither' ], [ { title => '', price => -1 }, 'two bad ones' ],
+     [ { price => 0, title => undef }, 'them in another order' ]) {
+    problem_ok create($_->[0]), 400, [ { field => 'title' }, { field => 'price' } ],
+        "answers $_->[1] with the title before the price";
 }
 
 my ($before) = $db->selectrow_array('SELECT position FROM tickets_head');

@@ -25,7 +25,8 @@ is api(GET => "$path?x=1")->code, 200, 'a query does not hide it';
 my $head = api(HEAD => $path);
 is $head->code, 200, 'HEAD answers';
 is $head->content, '', 'without a body';
-is $head->header($_), $got->header($_), "with the $_ of GET" for qw(ETag Content-Type Content-Length Cache-Control Vary);
+is $head->header($_), $got->header($_),
+    "with the $_ of GET" for qw(ETag Content-Type Content-Length Cache-Control Vary);
 
 my $edited = api(PUT => $path, user => 'alice', json => { title => 'Hamlet', price => 21 });
 is $edited->header('ETag'), '"1"', 'an edit has another entity tag';
@@ -59,9 +60,11 @@ problem_ok api(GET => $path, headers => { 'If-Match' => '"0"', 'If-None-Match' =
 
 problem_ok api(GET => '/api/tickets/' . new_uuid()), 404, [ { field => undef, message => qr/no such ticket/ } ],
     'answers 404 to an id that nobody has';
-for my $id ('1', '-1', 'no-such', "$ticket->{id}0", substr($ticket->{id}, 1), "{$ticket->{id}}", '%20', '%27%20OR%201=1--',
+for my $id ('1', '-1', 'no-such', "$ticket->{id}0", substr($ticket->{id}, 1), "{$ticket->{id}}", '%20',
+            '%27%20OR%201=1--',
             'x' x 3000, '%c3%28', (join '', split /-/, $ticket->{id})) {
-    problem_ok api(GET => "/api/tickets/$id"), 404, [ { field => undef } ], 'answers 404 to the malformed id ' . substr $id, 0, 50;
+    problem_ok api(GET => "/api/tickets/$id"), 404, [ { field => undef } ],
+        'answers 404 to the malformed id ' . substr $id, 0, 50;
 }
 is api(HEAD => '/api/tickets/' . new_uuid())->code, 404, 'HEAD answers 404 as well';
 is api(GET => '/api/tickets/' . new_uuid(), headers => { 'If-None-Match' => '*' })->code, 404,

@@ -39,7 +39,8 @@ is $none->code, 200, 'no ticket is not an error';
 is $none->content, '[]', 'but an empty array';
 is $none->header('Link'), undef, 'with no next page';
 
-my @made = map { new_ticket(vhost => $server, user => $_ % 2 ? 'alice' : 'bob', title => "Seat $_", price => "$_.50") } 1 .. 7;
+my @made = map { new_ticket(vhost => $server, user => $_ % 2 ? 'alice' : 'bob', title => "Seat $_",
+    price => "$_.50") } 1 .. 7;
 my @ids = map { $_->{id} } @made;
 my $all = page('');
 is_deeply ids($all), \@ids, 'lists all tickets, oldest first';
@@ -61,7 +62,8 @@ is_deeply ids(page('/?limit=2')), [ @ids[0, 1] ], 'a slash at the end of the pat
 
 # A page that was shown stays as it was while things change behind it.
 my $first = page('?limit=3');
-my $answer = api(PUT => "/api/tickets/$ids[0]", vhost => $server, user => 'alice', json => { title => 'Seat 1a', price => 2 });
+my $answer = api(PUT => "/api/tickets/$ids[0]", vhost => $server, user => 'alice',
+    json => { title => 'Seat 1a', price => 2 });
 is $answer->code, 200, 'an early ticket is edited';
 my $later = new_ticket(vhost => $server, title => 'Seat 8');
 is_deeply [ walk(next_of($first)) ], [ [ @ids[3 .. 5] ], [ $ids[6], $later->{id} ] ],
@@ -88,7 +90,8 @@ my $head = api(HEAD => '/api/tickets?limit=3', vhost => $server);
 my $get = page('?limit=3');
 is $head->code, 200, 'HEAD answers';
 is $head->content, '', 'without a body';
-is $head->header($_), $get->header($_), "with the $_ of GET" for qw(Content-Type Content-Length Link Cache-Control Vary);
+is $head->header($_), $get->header($_),
+    "with the $_ of GET" for qw(Content-Type Content-Length Link Cache-Control Vary);
 
 $server->stop;
 log_is_clean(server => $server);

@@ -46,7 +46,8 @@ for my $service (qw(tickets orders)) {
     my $some = new_uuid();
     for my $path ("/api/$service/x/y", "/api/$service/$some/history/x", "/api/$service/x/y/", "/api/$service/a%2Fb") {
         for my $method (qw(GET POST OPTIONS DELETE BREW)) {
-            problem_ok api($method => $path, user => 'bob', content => '{}', type => 'text/plain'), 404, [ { field => undef } ],
+            problem_ok api($method => $path, user => 'bob', content => '{}', type => 'text/plain'), 404,
+                [ { field => undef } ],
                 "$method $path: no such path comes before all else";
         }
     }

@@ -6,7 +6,8 @@ use TestSvc;
 use TestSvc::Clients;
 
 # The price stands in the body as it is written here.
-sub create { return api(POST => '/api/tickets', user => 'alice', type => 'application/json', content => qq({"title":"T","price":$_[0]})) }
+sub create { return api(POST => '/api/tickets', user => 'alice', type => 'application/json',
+    content => qq({"title":"T","price":$_[0]})) }
 sub price_in { my ($json) = @_; return $json =~ /"price":([^,}]*)[,}]/ ? $1 : 'none' }
 
 my $db = db('shop');
@@ -41,8 +42,10 @@ my @refused = (
     '0.30000000000000004', '9999999.991', '9999999.995', '10000000', '9999999.999', '1e7', '1e308',
     '12345678901234567890', '1' . '0' x 300, '4.350000000000001',
     'true', 'false', 'null', '[]', '[20]', '{}', '{"amount":20}',
-    '""', '"0"', '"0.00"', '"-0"', '"-1"', '"+5"', '".5"', '"5."', '" 20"', '"20 "', '"20\n"', '"1,5"', '"1e3"', '"0x10"',
-    '"XX"', '"invalid"', '"Infinity"', '"NaN"', '"20.005"', '"0.001"', '"10000000"', '"9999999.999"', '"00000001"', '"1.2.3"',
+    '""', '"0"', '"0.00"', '"-0"', '"-1"', '"+5"', '".5"', '"5."', '" 20"', '"20 "', '"20\n"', '"1,5"', '"1e3"',
+    '"0x10"',
+    '"XX"', '"invalid"', '"Infinity"', '"NaN"', '"20.005"', '"0.001"', '"10000000"', '"9999999.999"', '"00000001"',
+    '"1.2.3"',
     '"$20"', '"\u0661"');
 for my $price (@refused) {
     problem_ok create($price), 400, [ { field => 'price', message => $about } ],
@@ -70,14 +73,16 @@ my @lost = map { @$_ } TestSvc::Clients->start(2, 'shop', sub {
         my $text = wire($cents);
         (my $short = $text) =~ s{(?:\.00|(\.\d)0)\z}{defined $1 ? $1 : ""}e;
         for my $sent ($text, 0 + $text) {   # Perl sends the first as a JSON text, the second as a number
-            my $answer = $client->send(POST => '/api/tickets', user => 'alice', json => { title => 'T', price => $sent });
+            my $answer = $client->send(POST => '/api/tickets', user => 'alice',
+                json => { title => 'T', price => $sent });
             my $got = $answer->{code} == 201 ? price_in($answer->{text}) : $answer->{code};
             push @lost, "$sent came back as $got" if $got ne $short;
         }
     }
     return \@lost;
 }, keep_alive => 0)->wait;
-ok !@lost, '200 prices of any size come back as they were, from number and text' or diag "PRICE_SEED=$seed", map { "\n$_" } @lost;
+ok !@lost, '200 prices of any size come back as they were, from number and text' or diag "PRICE_SEED=$seed",
+    map { "\n$_" } @lost;
 
 log_is_clean;
 done_testing;

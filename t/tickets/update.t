@@ -22,7 +22,8 @@ sub events_of {
 
 my $ticket = new_ticket(title => 'Old', price => 20);
 my $id = $ticket->{id};
-my $answer = put($id, json => { title => ' New ', price => '777.77', userId => 'bob', version => 9, orderId => new_uuid() });
+my $answer = put($id, json => { title => ' New ', price => '777.77', userId => 'bob', version => 9,
+    orderId => new_uuid() });
 is $answer->code, 200, 'the seller changes a ticket';
 my $edited = { id => $id, title => 'New', price => 777.77, userId => 'alice', version => 1 };
 is_deeply $answer->json, $edited, 'title and price are new, the version one more, all else as it was';
@@ -36,16 +37,19 @@ is api(PUT => "/api/tickets/$id/", user => 'alice', json => { title => 'V6', pri
     'a slash at the end does not matter';
 my @events = events_of($id);
 is_deeply [ map { $_->{data}{version} } @events ], [ 0 .. 6 ], 'each version has its one event';
-is_deeply [ map { $_->{type} } @events ], [ 'ticket:created', ('ticket:updated') x 6 ], 'all but the first are ticket:updated';
+is_deeply [ map { $_->{type} } @events ], [ 'ticket:created', ('ticket:updated') x 6 ],
+    'all but the first are ticket:updated';
 is_deeply $events[1]{data}, $edited, 'which tells the ticket as it was answered';
 
 # Refusals; none of them changes anything.
-for ([ {}, 'title', 'price' ], [ { title => 'T' }, 'price' ], [ { price => 1 }, 'title' ], [ { title => '', price => 0 }, 'title', 'price' ]) {
+for ([ {}, 'title', 'price' ], [ { title => 'T' }, 'price' ], [ { price => 1 }, 'title' ],
+     [ { title => '', price => 0 }, 'title', 'price' ]) {
     my ($json, @fields) = @$_;
     problem_ok put($id, json => $json), 400, [ map { { field => $_ } } @fields ], "refuses a change with bad @fields";
 }
 problem_ok put($id, user => undef), 401, undef, 'refuses a change by nobody';
-problem_ok put($id, user => 'bob'), 403, [ { field => undef, message => qr/seller/ } ], 'refuses a change by another user';
+problem_ok put($id, user => 'bob'), 403, [ { field => undef, message => qr/seller/ } ],
+    'refuses a change by another user';
 problem_ok put(new_uuid()), 404, [ { message => qr/no such ticket/ } ], 'answers 404 to an id that nobody has';
 problem_ok put('no-such'), 404, undef, 'answers 404 to a malformed id';
 is_deeply ticket($id), { %$edited, title => 'V6', price => 6, version => 6 }, 'a refused change changes nothing';
@@ -56,7 +60,8 @@ for ([ '"5"' ], [ 'W/"6"' ], [ '"66"' ], [ '"x", "5"' ], [ 'garbage' ], [ '"6.1"
     problem_ok put($id, headers => { 'If-Match' => $_->[0] }), 412, [ { field => undef, message => qr/version 6\b/ } ],
         "refuses a change under If-Match: $_->[0]";
 }
-problem_ok put($id, headers => { 'If-None-Match' => $_ }), 412, undef, "refuses a change under If-None-Match: $_" for '*', '"6"', 'W/"6"';
+problem_ok put($id, headers => { 'If-None-Match' => $_ }), 412, undef,
+    "refuses a change under If-None-Match: $_" for '*', '"6"', 'W/"6"';
 my $version = 6;
 for my $tag ('"%d"', '*', '"x", "%d"', '"%d-gzip"', 'W/"1","%d"') {
     my $condition = sprintf $tag =~ /%/ ? $tag : "$tag%s", $tag =~ /%/ ? $version : '';
@@ -74,7 +79,8 @@ is $reserved->{orderId}, $order->{id}, 'the ticket is reserved for the order';
 is $reserved->{version}, ++$version + 1, 'which is a change of its own';
 my $count = events_of($id);
 problem_ok put($id), 409, [ { field => undef, message => qr/reserved/ } ], 'refuses a change of a reserved ticket';
-problem_ok put($id, headers => { 'If-Match' => "\"$reserved->{version}\"" }), 409, undef, 'also under the right If-Match';
+problem_ok put($id, headers => { 'If-Match' => "\"$reserved->{version}\"" }), 409, undef,
+    'also under the right If-Match';
 is_deeply ticket($id), $reserved, 'it stays as it was';
 is scalar(events_of($id)), $count, 'nothing is told';
 
@@ -88,8 +94,10 @@ problem_ok put(new_uuid(), json => {}), 400, undef, '400 comes before 404';
 problem_ok put($id, %stale, user => 'bob', json => {}), 400, undef, '400 comes before 403';
 problem_ok put($id, user => 'bob', json => {}, type => 'text/plain'), 415, undef, '415 comes before 400';
 problem_ok put($id, user => undef, json => {}, type => 'text/plain'), 401, undef, '401 comes before 415';
-problem_ok api(PUT => '/api/tickets/a/b', user => 'alice', type => 'text/plain', content => ''), 404, undef, 'no such path comes before 415';
-problem_ok api(PUT => '/api/tickets', user => 'alice', type => 'text/plain', content => ''), 405, undef, '405 comes before 415';
+problem_ok api(PUT => '/api/tickets/a/b', user => 'alice', type => 'text/plain', content => ''), 404, undef,
+    'no such path comes before 415';
+problem_ok api(PUT => '/api/tickets', user => 'alice', type => 'text/plain', content => ''), 405, undef,
+    '405 comes before 415';
 
 is api(DELETE => "/api/orders/$order->{id}", user => 'bob')->code, 204, 'the order is cancelled';
 wait_until { !exists ticket($id)->{orderId} } 10, 'the ticket is free';

@@ -29,12 +29,14 @@ for ([ 'a plain name', 'alice' ], [ 'an address', 'alice+x@example.com' ], [ 'a 
     is $answer->code, 201, "$what may sell" or diag $answer->as_string;
     is encode_utf8($answer->json->{userId}), $user, '... and is the seller';
     my $path = $answer->header('Location');
-    is api(PUT => $path, vhost => $server, user => $user, json => { title => 'U', price => 1 })->code, 200, '... and may change it';
+    is api(PUT => $path, vhost => $server, user => $user, json => { title => 'U', price => 1 })->code, 200,
+        '... and may change it';
     is api(PUT => $path, vhost => $server, user => "$user.", json => { title => 'U', price => 1 })->code, 403,
         '... which a longer name may not';
     my $ordered = new_order(vhost => $server, user => $user, ticket => $answer->json);
     is encode_utf8($ordered->{userId}), $user, '... and may buy';
-    is_deeply [ map { $_->{id} } @{ api(GET => '/api/orders', vhost => $server, user => $user)->json } ], [ $ordered->{id} ],
+    is_deeply [ map { $_->{id} } @{ api(GET => '/api/orders', vhost => $server, user => $user)->json } ],
+        [ $ordered->{id} ],
         '... and finds the order again';
 }
 is create('ALICE')->code, 201, 'another spelling is another user';

@@ -196,10 +196,15 @@ void svc_ap_worker_start(const apr_array_header_t *instances,
 
 void svc_ap_worker_stop_leading(const apr_array_header_t *instances)
 {
+    svc_ap_worker_t *worker;
     int i;
 
-    for (i = 0; i < instances->nelts; i++)
-        stop_leading(APR_ARRAY_IDX(instances, i, svc_ap_instance_t *)->worker);
+    for (i = 0; i < instances->nelts; i++) {
+        worker = APR_ARRAY_IDX(instances, i, svc_ap_instance_t *)->worker;
+        /* A child may be told to stop before its child_init ran. */
+        if (worker)
+            stop_leading(worker);
+    }
 }
 
 svc_err_t *svc_ap_worker_ready(const svc_ap_instance_t *instance,

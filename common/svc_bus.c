@@ -7,7 +7,10 @@
 #include <apr_tables.h>
 #include <zmq.h>
 
+#include "svc_time.h"
+
 #define MAX_FDS 4
+#define RECONNECT_MS 200 /* between our own attempts */
 
 struct svc_bus_t {
     void *context;
@@ -19,6 +22,10 @@ struct svc_bus_t {
 
 struct svc_bus_socket_t {
     void *zmq;
+    const char *endpoint;
+    void *monitor;            /* tells of lost connections; NULL: it binds */
+    int is_lost;              /* connect anew */
+    apr_int64_t reconnect_at; /* not before, in svc_time_ticks */
 };
 
 svc_bus_frame_t svc_bus_text(const char *text)
@@ -46,8 +53,16 @@ void svc_bus_destroy(svc_bus_t *bus)
 {
     int i;
 
-    for (i = 0; i < bus->sockets->nelts; i++)
-        zmq_close(APR_ARRAY_IDX(bus->sockets, i, svc_bus_socket_t *)->zmq);
+    for (i = 0; i < bus->sockets->nelts; i++) {
+        svc_bus_socket_t *socket =
+            APR_ARRAY_IDX(bus->sockets, i, svc_bus_socket_t *);
+
+        if (socket->monitor) {
+            zmq_socket_monitor(socket->zmq, NULL, 0);
+            zmq_close(socket->monitor);
+        }
+        zmq_close(socket->zmq);
+    }
     while (zmq_ctx_term(bus->context) != 0 && zmq_errno() == EINTR)
         ;
 }
@@ -76,6 +91,43 @@ static void configure(void *zmq, svc_bus_kind_t kind)
         set(zmq, ZMQ_IMMEDIATE, 1); /* a request is for who is there now */
 }
 
+/* libzmq connects again by itself after a lost connection, but never after one
+ * that it closed itself for breaking the protocol or ZMQ_MAXMSGSIZE
+ * (session_base_t::engine_error). So every loss is watched, and healed here. */
+static void watch(svc_bus_t *bus, svc_bus_socket_t *socket)
+{
+    const char *address = apr_psprintf(bus->pool, "inproc://monitor-%d",
+                                       bus->sockets->nelts);
+
+    zmq_socket_monitor(socket->zmq, address,
+                       ZMQ_EVENT_DISCONNECTED |
+                           ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                           ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL);
+    socket->monitor = zmq_socket(bus->context, ZMQ_PAIR);
+    if (socket->monitor) {
+        set(socket->monitor, ZMQ_LINGER, 0);
+        zmq_connect(socket->monitor, address);
+    }
+}
+
+static void heal(svc_bus_socket_t *socket)
+{
+    zmq_msg_t event;
+
+    if (!socket->monitor)
+        return;
+    zmq_msg_init(&event);
+    while (zmq_msg_recv(&event, socket->monitor, ZMQ_DONTWAIT) >= 0)
+        socket->is_lost = 1;
+    zmq_msg_close(&event);
+    if (!socket->is_lost || svc_time_ticks() < socket->reconnect_at)
+        return;
+    zmq_disconnect(socket->zmq, socket->endpoint);
+    zmq_connect(socket->zmq, socket->endpoint);
+    socket->is_lost = 0;
+    socket->reconnect_at = svc_time_ticks() + RECONNECT_MS;
+}
+
 svc_err_t *svc_bus_open(svc_bus_socket_t **out, svc_bus_t *bus,
                         svc_bus_kind_t kind, const char *endpoint,
                         apr_pool_t *pool)
@@ -98,8 +150,11 @@ svc_err_t *svc_bus_open(svc_bus_socket_t **out, svc_bus_t *bus,
             zmq_close(zmq);
         return err;
     }
-    socket = apr_palloc(bus->pool, sizeof(*socket));
+    socket = apr_pcalloc(bus->pool, sizeof(*socket));
     socket->zmq = zmq;
+    socket->endpoint = apr_pstrdup(bus->pool, endpoint);
+    if (!binds)
+        watch(bus, socket);
     APR_ARRAY_PUSH(bus->sockets, svc_bus_socket_t *) = socket;
     *out = socket;
     return NULL;
@@ -174,8 +229,11 @@ void svc_bus_wait(svc_bus_t *bus, const int *fds, int count, int timeout_ms)
                                                          MAX_FDS));
     }
     for (i = 0; i < n; i++) {
-        bus->items[i].socket =
-            APR_ARRAY_IDX(bus->sockets, i, svc_bus_socket_t *)->zmq;
+        svc_bus_socket_t *socket =
+            APR_ARRAY_IDX(bus->sockets, i, svc_bus_socket_t *);
+
+        heal(socket);
+        bus->items[i].socket = socket->zmq;
         bus->items[i].events = ZMQ_POLLIN;
     }
     for (i = 0; i < count && i < MAX_FDS; i++, n++) {

@@ -2,7 +2,8 @@
  *
  * A context, its sockets and their use belong to one thread, which makes them
  * after the fork (libzmq's contexts do not survive it). Nothing here waits
- * except svc_bus_wait. Messages are limited in size and in frames.
+ * except svc_bus_wait. Messages are limited in size and in frames. A lost
+ * connection is made again, also after a peer sent what is not allowed.
  */
 #ifndef SVC_BUS_H
 #define SVC_BUS_H

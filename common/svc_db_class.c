@@ -10,6 +10,12 @@
 /* SQLite result codes (sqlite.org/rescode.html). */
 static svc_err_kind_t class_sqlite(int code, const char *text)
 {
+    static const char *const unavailable[] = {
+        "no such table", "readonly", "disk I/O error", "disk is full",
+        "unable to open"
+    };
+    size_t i;
+
     switch (code) {
     case 5: /* BUSY: recovery after a kill, or the last close */
     case 6: /* LOCKED */
@@ -19,8 +25,11 @@ static svc_err_kind_t class_sqlite(int code, const char *text)
     case 1: /* ERROR, of an old-style prepared statement: see the text */
         if (text && (strstr(text, "schema") || strstr(text, "locked")))
             return SVC_ERR_RETRY;
-        if (text && strstr(text, "no such table"))
-            return SVC_ERR_UNAVAILABLE;
+        for (i = 0; text && i < sizeof(unavailable) / sizeof(unavailable[0]);
+             i++) {
+            if (strstr(text, unavailable[i]))
+                return SVC_ERR_UNAVAILABLE;
+        }
         return SVC_ERR_INTERNAL;
     case 3: /* PERM */
     case 8: /* READONLY */

@@ -10,7 +10,6 @@
 struct svc_inbox_t {
     svc_db_sql_t read_cursor, insert_cursor, update_cursor;
     svc_db_sql_t count_parked, insert_parked, read_parked, delete_parked;
-    svc_db_sql_t later_parked;
     svc_db_sql_t quarantine, trim_quarantine;
 };
 
@@ -45,10 +44,6 @@ svc_inbox_t *svc_inbox_create(const char *service, apr_pool_t *pool)
     inbox->delete_parked = svc_db_sql(
         "svc_inbox_delete_parked", service,
         "DELETE FROM #_parked WHERE entity_id = %s AND version <= %lld", pool);
-    inbox->later_parked = svc_db_sql(
-        "svc_inbox_later_parked", service,
-        "SELECT COUNT(*) FROM #_parked WHERE entity_id = %s AND version > "
-        "%lld", pool);
     inbox->quarantine = svc_db_sql(
         "svc_inbox_quarantine", service,
         "INSERT INTO #_quarantine (id, source, position, subject, reason, "
@@ -145,19 +140,6 @@ svc_err_t *svc_inbox_unpark(const char **subject, const char **text,
     if (err)
         return err;
     return svc_db_run(NULL, tx->db, &inbox->delete_parked, args, tx->pool);
-}
-
-svc_err_t *svc_inbox_has_later(int *out, svc_stream_tx_t *tx,
-                               const svc_inbox_t *inbox, const char *entity,
-                               apr_int64_t version)
-{
-    const char *args[] = { entity, svc_db_arg(version, tx->pool) };
-    apr_int64_t count = 0;
-    svc_err_t *err = svc_db_get(&count, tx->db, &inbox->later_parked, args,
-                                tx->pool);
-
-    *out = count > 0;
-    return err;
 }
 
 svc_err_t *svc_inbox_has_parked(int *out, svc_stream_tx_t *tx,

@@ -71,11 +71,6 @@ svc_err_t *svc_inbox_unpark(const char **subject, const char **text,
                             svc_stream_tx_t *tx, const svc_inbox_t *inbox,
                             const char *entity, apr_int64_t version);
 
-/* Is an event of ENTITY parked with a version above VERSION? */
-svc_err_t *svc_inbox_has_later(int *out, svc_stream_tx_t *tx,
-                               const svc_inbox_t *inbox, const char *entity,
-                               apr_int64_t version);
-
 /* Is any event parked at all? */
 svc_err_t *svc_inbox_has_parked(int *out, svc_stream_tx_t *tx,
                                 const svc_inbox_t *inbox);

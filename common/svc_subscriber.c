@@ -22,6 +22,7 @@ typedef struct link_t {
     apr_int64_t ask_at;       /* when to ask for the source's name (again) */
     int introductions;        /* such requests that are not answered yet */
     int is_known;             /* it has said its source */
+    int has_refused;          /* a replay, and that was said */
 } link_t;
 
 /* A log that is followed. */
@@ -278,6 +279,7 @@ static svc_err_t *take_page(svc_subscriber_t *subscriber, link_t *link,
     if (err)
         return err;
     link->is_known = 1;
+    link->has_refused = 0;
     note_head(source, apr_atoi64(frames[2].data), now);
     if (link->introductions > 0)
         link->introductions--;
@@ -314,6 +316,9 @@ static svc_err_t *take_answer(svc_subscriber_t *subscriber, link_t *link,
         }
         return NULL;
     }
+    if (link->has_refused)
+        return NULL; /* it is asked again, but said only once */
+    link->has_refused = 1;
     if (strcmp(kind, "ERROR") == 0 && count == 2)
         svc_log(SVC_LOG_WARNING, "SVC033: %s: %s refuses a replay: %s", name,
                 link->peer->replay, frames[1].data);

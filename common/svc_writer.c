@@ -1,7 +1,6 @@
 /* svc_writer: see the header. */
 #include "svc_writer.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -211,7 +210,6 @@ static void disconnect(svc_writer_t *writer)
     writer->db = NULL;
 }
 
-/* Under the lock. */
 static svc_err_t *connect_db(svc_writer_t *writer)
 {
     const svc_writer_config_t *config = writer->config;
@@ -253,6 +251,9 @@ static void unlock(svc_writer_t *writer)
 static void settle(svc_writer_t *writer, svc_err_t *err)
 {
     const char *name = writer->config->name;
+    const char *file = svc_db_place_file(writer->config->driver,
+                                         writer->config->params,
+                                         writer->scratch);
     int was_down = writer->down != NULL;
     int is_first = !writer->was_ready;
 
@@ -267,7 +268,8 @@ static void settle(svc_writer_t *writer, svc_err_t *err)
     apr_thread_cond_broadcast(writer->settled);
     apr_thread_mutex_unlock(writer->mutex);
     if (err && !was_down)
-        svc_log(SVC_LOG_ERR, "SVC010: %s: no database: %s", name,
+        svc_log(SVC_LOG_ERR, "SVC010: %s: no database (%s): %s", name,
+                file ? file : writer->config->driver,
                 err->detail ? err->detail : err->message);
     else if (!err && (is_first || was_down))
         svc_log(was_down ? SVC_LOG_NOTICE : SVC_LOG_INFO,

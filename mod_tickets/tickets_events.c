@@ -15,7 +15,6 @@ const char *const tickets_events_subjects[] = { "order:", NULL };
 /* What is needed of order:created and order:cancelled. */
 typedef struct order_t {
     const char *id;
-    apr_int64_t version;
     const char *ticket_id;
 } order_t;
 
@@ -37,11 +36,12 @@ static svc_err_t *read_order(order_t *out, const svc_event_t *event,
 {
     const svc_json_t *ticket =
         event->data ? svc_json_get_object(event->data, "ticket") : NULL;
+    apr_int64_t version;
 
     if (!event->data ||
         !(out->id = svc_id_parse(svc_json_get_string(event->data, "id"), pool)))
         return svc_err_make(pool, SVC_ERR_INVALID, "data.id must be a UUID");
-    if (!svc_json_get_count(&out->version, event->data, "version"))
+    if (!svc_json_get_count(&version, event->data, "version"))
         return svc_err_make(pool, SVC_ERR_INVALID,
                             "data.version must be an integer of at least 0");
     if (!ticket || !(out->ticket_id = svc_id_parse(
@@ -86,10 +86,9 @@ static svc_err_t *apply_created(svc_inbox_outcome_t *outcome,
     ticket_t ticket;
     svc_err_t *err = NULL;
 
-    /* Without a log the cancellation may have come first; it was kept. */
+    /* Without a log the cancellation may have come first, or this again. */
     if (!context->is_ordered)
-        err = svc_inbox_has_later(&was_cancelled, tx, context->inbox,
-                                  order->id, order->version);
+        err = tickets_store_remembers(&was_cancelled, tx, order->id);
     *outcome = SVC_INBOX_DUPLICATE;
     if (err || was_cancelled)
         return err;
@@ -116,17 +115,17 @@ static svc_err_t *apply_cancelled(svc_inbox_outcome_t *outcome,
     svc_stream_tx_t *tx = context->tx;
     int changed = 0, found;
     ticket_t ticket;
-    svc_err_t *err = tickets_store_release(&changed, tx, order->ticket_id,
-                                           order->id);
+    svc_err_t *err = context->is_ordered
+                         ? NULL
+                         : tickets_store_remember(tx, order->id);
 
-    if (err)
+    if (err || (err = tickets_store_release(&changed, tx, order->ticket_id,
+                                            order->id)))
         return err;
     if (changed) {
         *outcome = SVC_INBOX_APPLIED;
         return tell_update(tx, order->ticket_id);
     }
-    /* Without a log the order itself may still come: this is remembered. */
-    *outcome = context->is_ordered ? SVC_INBOX_IGNORED : SVC_INBOX_EARLY;
     return look(&found, &ticket, order, event, tx);
 }
 

@@ -11,6 +11,9 @@ static const char *const step_1[] = {
     "user_id VARCHAR(255) NOT NULL, version BIGINT NOT NULL, "
     "order_id VARCHAR(36), order_source VARCHAR(255))",
     "CREATE UNIQUE INDEX tickets_position ON tickets (position)",
+    "CREATE TABLE tickets_cancelled ("
+    "order_id VARCHAR(36) NOT NULL PRIMARY KEY, recorded_at BIGINT NOT NULL)",
+    "CREATE INDEX tickets_cancelled_at ON tickets_cancelled (recorded_at)",
     NULL
 };
 

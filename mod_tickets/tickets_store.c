@@ -116,3 +116,38 @@ svc_err_t *tickets_store_release(int *changed, svc_stream_tx_t *tx,
 
     return svc_db_run(changed, tx->db, &sql, args, tx->pool);
 }
+
+svc_err_t *tickets_store_remember(svc_stream_tx_t *tx, const char *order_id)
+{
+    static const svc_db_sql_t forget = {
+        "tickets_store_forget",
+        SVC_DB_SAME("DELETE FROM tickets_cancelled WHERE recorded_at < %lld")
+    };
+    static const svc_db_sql_t insert = {
+        "tickets_store_remember",
+        SVC_DB_SAME("INSERT INTO tickets_cancelled (order_id, recorded_at) "
+                    "SELECT %s, %lld WHERE NOT EXISTS (SELECT 1 FROM "
+                    "tickets_cancelled WHERE order_id = %s)")
+    };
+    const char *old[] = { svc_db_arg(tx->now - TICKETS_REMEMBER_MS, tx->pool) };
+    const char *args[] = { order_id, svc_db_arg(tx->now, tx->pool), order_id };
+    svc_err_t *err = svc_db_run(NULL, tx->db, &forget, old, tx->pool);
+
+    return err ? err : svc_db_run(NULL, tx->db, &insert, args, tx->pool);
+}
+
+svc_err_t *tickets_store_remembers(int *out, svc_stream_tx_t *tx,
+                                   const char *order_id)
+{
+    static const svc_db_sql_t sql = {
+        "tickets_store_remembers",
+        SVC_DB_SAME("SELECT COUNT(*) FROM tickets_cancelled "
+                    "WHERE order_id = %s")
+    };
+    const char *args[] = { order_id };
+    apr_int64_t count = 0;
+    svc_err_t *err = svc_db_get(&count, tx->db, &sql, args, tx->pool);
+
+    *out = count > 0;
+    return err;
+}

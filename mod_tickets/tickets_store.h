@@ -36,4 +36,11 @@ svc_err_t *tickets_store_reserve(int *changed, svc_stream_tx_t *tx,
 svc_err_t *tickets_store_release(int *changed, svc_stream_tx_t *tx,
                                  const char *id, const char *order_id);
 
+/* Remembers that ORDER_ID was cancelled, for TICKETS_REMEMBER_MS. */
+svc_err_t *tickets_store_remember(svc_stream_tx_t *tx, const char *order_id);
+
+/* Is ORDER_ID remembered? */
+svc_err_t *tickets_store_remembers(int *out, svc_stream_tx_t *tx,
+                                   const char *order_id);
+
 #endif

@@ -134,16 +134,9 @@ send_raw(tickets => 'ticket:created', $json->encode($large));
 wait_until { known($large->{data}{id}) } 10, 'a good event with a large attribute';
 pass 'an event of 30 000 bytes is taken when it is good';
 
-# Over the limit of a frame the follower hangs up, and comes back: what is sent meanwhile goes to nobody.
-my $marker = $json->encode(event('ticket:created', my $marked = good_ticket()));
-send_raw(tickets => 'ticket:created', $json->encode(event('ticket:created', good_ticket(title => 'x' x 200_000))));
-wait_until { send_raw(tickets => 'ticket:created', $marker); known($marked->{id}) } 15, 'the follower to be back';
-follows();
-pass 'after a message of 200 000 bytes the next event is applied';
-
 # --- what is unknown, but not wrong
 my $before = lines('orders');
-send_raw(tickets => 'ticket:created.v2', $json->encode(event('ticket:created.v2', { any => 'thing' })));
+send_raw(tickets => 'ticket:created.v2', $json->encode(event('ticket:created.v2', { id => new_uuid(), any => 'thing' })));
 send_raw(tickets => 'ticket:created', $json->encode(event('ticket:created', my $more = good_ticket(seat => 'A1'))));
 my $nameless = good_ticket();
 delete $nameless->{userId};
@@ -151,7 +144,7 @@ send_raw(tickets => 'ticket:created', $json->encode(event('ticket:created', $nam
 my $unsaid = good_ticket();
 send_raw(tickets => 'ticket:created', $json->encode(event('ticket:created', $unsaid, sequence => undef, time => undef, datacontenttype => undef)));
 follows();
-is lines('orders'), $before, 'a type that is not known is passed over in silence';
+is scalar(lines('orders')), $before, 'a type that is not known is passed over in silence';
 ok known($more->{id}), 'an unknown member of data is ignored';
 ok known($nameless->{id}), 'a seller need not be told';
 ok known($unsaid->{id}), 'sequence, time and datacontenttype need not be there';

@@ -90,18 +90,20 @@ sub edit {             # brings the ticket from version $week - 1 to $week
 }
 
 # Eight clients, each a user of its own, order every show at once: the shows in the same order, so that they collide.
-# Returns for each of them { ticket id => code }; code 0 when no answer came after several tries.
+# Returns for each of them { ticket id => code }; code 0 when no answer came after several tries. $pause: seconds
+# between two purchases.
 sub buy_broadway {
-    my ($where, @ids) = @_;
+    my ($where, $ids, $pause) = @_;
     return TestSvc::Clients->start(8, $where, sub {
         my ($client, $number) = @_;
         my %code;
-        for my $id (@ids) {
+        for my $id (@$ids) {
             my ($until, $answer) = ($client->now + 30);
             do {
                 $answer = $client->send(POST => '/api/orders', user => 'user' . ($number + 1), json => { ticketId => $id });
             } while (($answer->{code} == 0 || $answer->{code} >= 500) && $client->now < $until && !$client->pause(0.05));
             $code{$id} = $answer->{code};
+            $client->pause($pause) if $pause;
         }
         return \%code;
     });

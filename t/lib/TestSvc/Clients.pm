@@ -51,19 +51,29 @@ sub run_child {   # never returns: what the suite has open (sockets, servers) mu
 
 sub enough {   # tells them; they end when they look
     my ($self) = @_;
-    kill 'TERM', map { $_->{pid} } @{ $self->{clients} };
+    kill 'TERM', map { $_->{pid} } grep { !defined $_->{status} } @{ $self->{clients} };
     return $self;
+}
+
+sub running {   # how many are still at work
+    my ($self) = @_;
+    for my $client (grep { !defined $_->{status} } @{ $self->{clients} }) {
+        $client->{status} = $? if waitpid($client->{pid}, POSIX::WNOHANG()) == $client->{pid};
+    }
+    return scalar grep { !defined $_->{status} } @{ $self->{clients} };
 }
 
 sub wait {
     my ($self) = @_;
     my @values;
     for my $client (@{ $self->{clients} }) {
-        1 while waitpid($client->{pid}, 0) < 0 && $!{EINTR};
-        my $status = $?;
+        unless (defined $client->{status}) {
+            1 while waitpid($client->{pid}, 0) < 0 && $!{EINTR};
+            $client->{status} = $?;
+        }
         seek $client->{result}, 0, 0;
         my $text = do { local $/; readline $client->{result} };
-        my $result = defined $text && length $text ? $Json->decode($text) : { error => "it ended with $status" };
+        my $result = defined $text && length $text ? $Json->decode($text) : { error => "it ended with $client->{status}" };
         die "a client failed: $result->{error}\n" if defined $result->{error};
         push @values, $result->{value};
     }
@@ -75,7 +85,7 @@ sub DESTROY {
     my ($self) = @_;
     return unless $self->{owner} == $$;
     local ($?, $!, $@);
-    for my $client (@{ $self->{clients} }) {
+    for my $client (grep { !defined $_->{status} } @{ $self->{clients} }) {
         kill 'KILL', $client->{pid};
         waitpid $client->{pid}, 0;
     }
@@ -132,6 +142,10 @@ Forks C<$count> processes that each call C<< $work->($client, $number) >>. C<$wh
 =item enough
 
 Asks them to end: C<< $client->is_told_to_stop >> is true from then on.
+
+=item running
+
+How many of them have not ended.
 
 =item wait
 

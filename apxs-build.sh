@@ -35,7 +35,7 @@ link="-pthread -Wl,--as-needed -Wl,-z,relro,-z,now"
 [ -z "$SANITIZE" ] || { sanitize="-fsanitize=$SANITIZE -fno-sanitize-recover=all -fno-omit-frame-pointer"
                         flags="$flags $sanitize" link="$link $sanitize"; }
 flags="$flags ${CFLAGS:-}"
-libs=$(pkg-config --libs jansson libzmq)
+libs="$(pkg-config --libs jansson libzmq) -lm"
 apr_libs="$(apu-1-config --link-ld) $(apr-1-config --link-ld --libs)"
 
 mkdir -p "$BUILD/obj" || exit 1

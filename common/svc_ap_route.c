@@ -8,8 +8,6 @@
 #include <http_protocol.h>
 #include <http_request.h>
 
-#include "svc_ap_worker.h"
-
 #define MAX_USER 255 /* bytes */
 
 /* Splits the path; NOT_FOUND unless it is BASE or BASE/ID, a slash at the end
@@ -154,8 +152,6 @@ static svc_err_t *answer(svc_ap_request_t *request,
         return svc_err_make(r->pool, SVC_ERR_METHOD,
                             "The method %s is not allowed here", r->method);
     }
-    if ((err = svc_ap_worker_ready(request->instance, r->pool)))
-        return err;
     return route->answer(request);
 }
 

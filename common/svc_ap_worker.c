@@ -183,15 +183,29 @@ static void start(svc_ap_instance_t *instance, apr_pool_t *pchild,
                      instance->service->module_name);
 }
 
+/* Blocks all signals; BEFORE gets what was blocked before. */
+static void block_signals(sigset_t *before)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, before);
+}
+
 void svc_ap_worker_start(const apr_array_header_t *instances,
                          apr_pool_t *pchild)
 {
     int is_threaded = 0, i;
+    sigset_t before;
 
     ap_mpm_query(AP_MPMQ_IS_THREADED, &is_threaded);
+    /* The threads take no signals, and none may end this process, which joins
+     * them, while they are being made. */
+    block_signals(&before);
     for (i = 0; i < instances->nelts; i++)
         start(APR_ARRAY_IDX(instances, i, svc_ap_instance_t *), pchild,
               is_threaded ? ELECT_MS : ELECT_PREFORK_MS);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 void svc_ap_worker_stop_leading(const apr_array_header_t *instances)
@@ -207,10 +221,16 @@ void svc_ap_worker_stop_leading(const apr_array_header_t *instances)
     }
 }
 
-svc_err_t *svc_ap_worker_ready(const svc_ap_instance_t *instance,
-                               apr_pool_t *pool)
+svc_err_t *svc_ap_worker_borrow(svc_ap_db_loan_t *loan,
+                                const svc_ap_instance_t *instance,
+                                request_rec *r)
 {
-    return svc_writer_ready(instance->worker->writer, READY_MS, pool);
+    svc_err_t *err = svc_writer_ready(instance->worker->writer, READY_MS,
+                                      r->pool);
+
+    return err ? err
+               : svc_ap_db_borrow(loan, instance->gate, r->server,
+                                  instance->service->name, r->pool);
 }
 
 static apr_status_t release(void *command)
@@ -233,12 +253,14 @@ svc_command_t *svc_ap_worker_command(void **baton, apr_size_t size,
 svc_err_t *svc_ap_worker_execute(const svc_ap_instance_t *instance,
                                  svc_command_t *command, apr_pool_t *pool)
 {
-    sigset_t all, before;
+    svc_writer_t *writer = instance->worker->writer;
     svc_err_t *err;
+    sigset_t before;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    err = svc_writer_execute(instance->worker->writer, command, pool);
+    block_signals(&before);
+    err = svc_writer_ready(writer, READY_MS, pool);
+    if (!err)
+        err = svc_writer_execute(writer, command, pool);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return err;
 }

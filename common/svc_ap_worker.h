@@ -22,16 +22,17 @@ void svc_ap_worker_start(const apr_array_header_t *instances,
 /* child_stopping: stops leading, and frees the lock. */
 void svc_ap_worker_stop_leading(const apr_array_header_t *instances);
 
-/* Waits for the database's first opening; see svc_writer_ready. */
-svc_err_t *svc_ap_worker_ready(const svc_ap_instance_t *instance,
-                               apr_pool_t *pool);
+/* svc_ap_db_borrow for a request, once the schema is there. */
+svc_err_t *svc_ap_worker_borrow(svc_ap_db_loan_t *loan,
+                                const svc_ap_instance_t *instance,
+                                request_rec *r);
 
 /* svc_writer_command for a request, which gives its reference back at its end. */
 svc_command_t *svc_ap_worker_command(void **baton, apr_size_t size,
                                      const char *key, svc_writer_run_fn run,
                                      request_rec *r);
 
-/* svc_writer_execute for a request's thread; its error lives in POOL or the
+/* svc_writer_execute for a request's thread, once the schema is there; its error lives in POOL or the
  * command's. Signals wait meanwhile: prefork's child ends in its handler of
  * SIGTERM, where it could not wait for a lock that it holds itself. */
 svc_err_t *svc_ap_worker_execute(const svc_ap_instance_t *instance,

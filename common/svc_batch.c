@@ -11,6 +11,7 @@ void svc_batch_init(svc_batch_t *batch, apr_pool_t *pool)
 {
     batch->moves = apr_array_make(pool, 2, sizeof(svc_batch_move_t));
     batch->items = apr_array_make(pool, 32, sizeof(svc_batch_item_t));
+    batch->notes = apr_array_make(pool, 1, sizeof(const char *));
 }
 
 static svc_batch_item_t *add_item(svc_batch_t *batch, const char *subject,
@@ -72,13 +73,13 @@ void svc_batch_add_bad(svc_batch_t *batch, const char *subject,
 static svc_err_t *set_aside(const svc_batch_t *batch, svc_stream_tx_t *tx,
                             const svc_batch_item_t *item, const char *reason)
 {
-    svc_log(SVC_LOG_WARNING,
-            "SVC030: %s: an event %s of %s at position %" APR_INT64_T_FMT
-            " was set aside: %s",
-            batch->name, item->subject,
-            item->event.source ? item->event.source : "an unknown source",
-            item->event.position, reason);
-    atomic_fetch_add(&batch->stats->quarantined, 1);
+    APR_ARRAY_PUSH(batch->notes, const char *) = apr_psprintf(
+        batch->notes->pool,
+        "an event %s of %s at position %" APR_INT64_T_FMT
+        " was set aside: %s",
+        item->subject,
+        item->event.source ? item->event.source : "an unknown source",
+        item->event.position, reason);
     return svc_inbox_quarantine(tx, batch->inbox, item->event.source,
                                 item->event.position, item->subject,
                                 item->event.text, reason);
@@ -181,6 +182,16 @@ static svc_err_t *apply_carefully(const svc_batch_t *batch,
     return svc_db_text(tx->db, "RELEASE SAVEPOINT one_event", tx->pool);
 }
 
+void svc_batch_report(const svc_batch_t *batch)
+{
+    int i;
+
+    for (i = 0; i < batch->notes->nelts; i++)
+        svc_log(SVC_LOG_WARNING, "SVC030: %s: %s", batch->name,
+                APR_ARRAY_IDX(batch->notes, i, const char *));
+    atomic_fetch_add(&batch->stats->quarantined, batch->notes->nelts);
+}
+
 svc_err_t *svc_batch_run(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
 {
     svc_batch_t *batch = baton;
@@ -189,6 +200,7 @@ svc_err_t *svc_batch_run(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
     int i;
 
     (void)pool;
+    apr_array_clear(batch->notes); /* of a run that was undone */
     for (i = 0; i < batch->moves->nelts && !err; i++)
         err = svc_inbox_move_cursor(&moves[i].moved, tx, batch->inbox,
                                     moves[i].source, &moves[i].from,

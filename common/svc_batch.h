@@ -28,6 +28,7 @@ typedef struct svc_batch_t {
     const char *name;           /* for the log: "mod_orders" */
     apr_array_header_t *moves;  /* svc_batch_move_t */
     apr_array_header_t *items;  /* svc_batch_item_t, in order */
+    apr_array_header_t *notes;  /* const char *: what was set aside, and why */
     int is_careful;             /* set aside an event that makes the database
                                    refuse, instead of failing the batch */
 } svc_batch_t;
@@ -50,6 +51,9 @@ void svc_batch_move(svc_batch_t *batch, const char *source,
  * NULL. All are copied. */
 void svc_batch_add_bad(svc_batch_t *batch, const char *subject,
                        const char *text, const char *reason, apr_pool_t *pool);
+
+/* Says on the log what was set aside. Once, after the batch was committed. */
+void svc_batch_report(const svc_batch_t *batch);
 
 /* A svc_writer_run_fn whose baton is the svc_batch_t. */
 svc_err_t *svc_batch_run(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool);

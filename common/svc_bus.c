@@ -10,7 +10,7 @@
 #include "svc_time.h"
 
 #define MAX_FDS 4
-#define RECONNECT_MS 200 /* between our own attempts */
+#define HEAL_MS 200 /* libzmq would have said by then that it connects again */
 
 struct svc_bus_t {
     void *context;
@@ -24,8 +24,8 @@ struct svc_bus_socket_t {
     void *zmq;
     const char *endpoint;
     void *monitor;            /* tells of lost connections; NULL: it binds */
-    int is_lost;              /* connect anew */
-    apr_int64_t reconnect_at; /* not before, in svc_time_ticks */
+    apr_int64_t heal_at;      /* when to connect anew, in svc_time_ticks; 0:
+                                 no need */
 };
 
 svc_bus_frame_t svc_bus_text(const char *text)
@@ -91,6 +91,12 @@ static void configure(void *zmq, svc_bus_kind_t kind)
         set(zmq, ZMQ_IMMEDIATE, 1); /* a request is for who is there now */
 }
 
+#define LOST_EVENTS \
+    (ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | \
+     ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
+#define FOUND_EVENTS \
+    (ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CONNECT_DELAYED | ZMQ_EVENT_CONNECT_RETRIED)
+
 /* libzmq connects again by itself after a lost connection, but never after one
  * that it closed itself for breaking the protocol or ZMQ_MAXMSGSIZE
  * (session_base_t::engine_error). So every loss is watched, and healed here. */
@@ -99,10 +105,7 @@ static void watch(svc_bus_t *bus, svc_bus_socket_t *socket)
     const char *address = apr_psprintf(bus->pool, "inproc://monitor-%d",
                                        bus->sockets->nelts);
 
-    zmq_socket_monitor(socket->zmq, address,
-                       ZMQ_EVENT_DISCONNECTED |
-                           ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-                           ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL);
+    zmq_socket_monitor(socket->zmq, address, LOST_EVENTS | FOUND_EVENTS);
     socket->monitor = zmq_socket(bus->context, ZMQ_PAIR);
     if (socket->monitor) {
         set(socket->monitor, ZMQ_LINGER, 0);
@@ -112,20 +115,24 @@ static void watch(svc_bus_t *bus, svc_bus_socket_t *socket)
 
 static void heal(svc_bus_socket_t *socket)
 {
-    zmq_msg_t event;
+    zmq_msg_t message;
+    apr_uint16_t event;
 
     if (!socket->monitor)
         return;
-    zmq_msg_init(&event);
-    while (zmq_msg_recv(&event, socket->monitor, ZMQ_DONTWAIT) >= 0)
-        socket->is_lost = 1;
-    zmq_msg_close(&event);
-    if (!socket->is_lost || svc_time_ticks() < socket->reconnect_at)
+    zmq_msg_init(&message);
+    while (zmq_msg_recv(&message, socket->monitor, ZMQ_DONTWAIT) >= 0) {
+        if (!zmq_msg_more(&message)) /* the second frame is the address */
+            continue;
+        memcpy(&event, zmq_msg_data(&message), sizeof(event));
+        socket->heal_at = event & LOST_EVENTS ? svc_time_ticks() + HEAL_MS : 0;
+    }
+    zmq_msg_close(&message);
+    if (!socket->heal_at || svc_time_ticks() < socket->heal_at)
         return;
     zmq_disconnect(socket->zmq, socket->endpoint);
     zmq_connect(socket->zmq, socket->endpoint);
-    socket->is_lost = 0;
-    socket->reconnect_at = svc_time_ticks() + RECONNECT_MS;
+    socket->heal_at = 0;
 }
 
 svc_err_t *svc_bus_open(svc_bus_socket_t **out, svc_bus_t *bus,

@@ -9,8 +9,10 @@
 #include <apr_dbd.h>
 
 #include "svc_db_class.h"
+#include "svc_time.h"
 
-#define BUSY_TRIES 100
+#define SQLITE_BUSY_CODE 5
+#define BUSY_MS 2000
 #define BUSY_PAUSE_MS 20
 #define CHECKPOINT_PAGES 4000
 #define PAGES_PER_COMMIT 8 /* of small transactions, besides one per row */
@@ -22,6 +24,7 @@ struct svc_db_t {
     apr_pool_t *pool;       /* the connection's own */
     apr_hash_t *statements; /* svc_db_sql_t * -> apr_dbd_prepared_t * */
     int in_transaction;
+    int last_code; /* of the last failure */
     int written; /* about how many pages of log since the last checkpoint */
 };
 
@@ -71,6 +74,7 @@ static svc_err_t *failure(svc_db_t *db, int code, const char *doing,
     const char *text = apr_dbd_error(db->driver, db->handle, code);
     svc_err_kind_t kind = svc_db_class(db->engine, code, text);
 
+    db->last_code = code;
     return svc_err_ours(pool, kind,
                         kind == SVC_ERR_INTERNAL
                             ? "The database refused a statement"
@@ -161,27 +165,41 @@ svc_db_engine_t svc_db_engine(const svc_db_t *db)
     return db->engine;
 }
 
-/* SQLite says BUSY to one who opens, reads or begins while another process
- * recovers the log after a kill, or removes it as the last to close. That is
- * over soon. */
-static int may_wait(const svc_db_t *db, const svc_err_t *err, int tries)
+/* May what just failed be tried again? Only outside a transaction, where nothing
+ * is lost by it; inside one the writer starts the whole anew.
+ *
+ * SQLite says BUSY to one who opens, reads or begins while another process
+ * recovers the log after a kill, or removes it as the last to close: that is
+ * over soon (the driver may have waited already, up to 1.6 s each time).
+ * A session that was reset, or a schema that changed, makes prepared statements
+ * fail for ever: they are forgotten, once. */
+static int try_again(svc_db_t *db, apr_int64_t begin, int *has_forgotten)
 {
-    if (db->engine != SVC_DB_SQLITE || err->kind != SVC_ERR_RETRY ||
-        db->in_transaction || tries >= BUSY_TRIES)
+    if (db->in_transaction)
         return 0;
-    apr_sleep(BUSY_PAUSE_MS * 1000);
+    if (db->engine == SVC_DB_SQLITE && db->last_code == SQLITE_BUSY_CODE) {
+        if (svc_time_ticks() - begin > BUSY_MS)
+            return 0;
+        apr_sleep(BUSY_PAUSE_MS * 1000);
+        return 1;
+    }
+    if (*has_forgotten)
+        return 0;
+    *has_forgotten = 1;
+    apr_hash_clear(db->statements);
     return 1;
 }
 
 svc_err_t *svc_db_text(svc_db_t *db, const char *sql, apr_pool_t *pool)
 {
+    apr_int64_t begin = svc_time_ticks();
     svc_err_t *err;
-    int tries = 0, changed = 0, code;
+    int has_forgotten = 0, changed = 0, code;
 
     do {
         code = apr_dbd_query(db->driver, db->handle, &changed, sql);
         err = code ? failure(db, code, sql, pool) : NULL;
-    } while (err && may_wait(db, err, tries++));
+    } while (err && try_again(db, begin, &has_forgotten));
     return err;
 }
 
@@ -239,75 +257,84 @@ static int count_args(const char *text)
     return count;
 }
 
-/* One attempt of a statement. With FN it is a query. */
-static svc_err_t *attempt(int *changed, svc_db_t *db, const svc_db_sql_t *sql,
-                          const char *const *args, svc_db_row_fn fn,
-                          void *baton, apr_pool_t *pool)
+/* A query or a change on its way. */
+typedef struct execution_t {
+    svc_db_t *db;
+    const svc_db_sql_t *sql;
+    const char *const *args;
+    svc_db_row_fn fn; /* NULL: a change */
+    void *baton;
+    int changed;        /* out, of a change */
+    svc_err_t *refused; /* out: what fn said; not a failure of the statement */
+    apr_pool_t *pool;
+} execution_t;
+
+static svc_err_t *attempt(execution_t *run)
 {
-    int nargs = count_args(sql->text[db->engine]);
-    const char **values = (const char **)args; /* apr_dbd lacks a const */
+    svc_db_t *db = run->db;
+    int nargs = count_args(run->sql->text[db->engine]);
+    const char **values = (const char **)run->args; /* apr_dbd lacks a const */
     apr_dbd_prepared_t *statement = NULL;
     apr_dbd_results_t *results = NULL;
-    svc_db_row_t row = { db, NULL, pool };
-    svc_err_t *err = prepare(&statement, db, sql, pool);
-    int code, changes = 0;
+    svc_db_row_t row = { db, NULL, run->pool };
+    svc_err_t *err = prepare(&statement, db, run->sql, run->pool);
+    int code;
 
     if (err)
         return err;
-    if (!fn) {
-        code = apr_dbd_pquery(db->driver, pool, db->handle, &changes,
+    if (!run->fn) {
+        code = apr_dbd_pquery(db->driver, run->pool, db->handle, &run->changed,
                               statement, nargs, values);
-        if (changed)
-            *changed = changes;
-        if (code == 0)
-            db->written += changes;
-        return code ? failure(db, code, sql->label, pool) : NULL;
+        if (code)
+            return failure(db, code, run->sql->label, run->pool);
+        db->written += run->changed;
+        return NULL;
     }
     /* Random access keeps the pgsql driver from hiding errors and from
      * sleeping on an empty result; only mysql cannot step through it. */
-    code = apr_dbd_pselect(db->driver, pool, db->handle, &results, statement,
-                           db->engine != SVC_DB_MYSQL, nargs, values);
+    code = apr_dbd_pselect(db->driver, run->pool, db->handle, &results,
+                           statement, db->engine != SVC_DB_MYSQL, nargs,
+                           values);
     if (code)
-        return failure(db, code, sql->label, pool);
-    while (apr_dbd_get_row(db->driver, pool, results, &row.row, -1) == 0) {
-        if (!err)
-            err = fn(baton, &row); /* the rest is read, so that the
-                                      connection is free again */
+        return failure(db, code, run->sql->label, run->pool);
+    while (apr_dbd_get_row(db->driver, run->pool, results, &row.row, -1) == 0) {
+        if (!run->refused)
+            run->refused = run->fn(run->baton, &row); /* the rest is read, so
+                                        that the connection is free again */
     }
-    return err;
+    return NULL;
 }
 
-static svc_err_t *execute(int *changed, svc_db_t *db, const svc_db_sql_t *sql,
-                          const char *const *args, svc_db_row_fn fn,
-                          void *baton, apr_pool_t *pool)
+static svc_err_t *execute(execution_t *run)
 {
+    apr_int64_t begin = svc_time_ticks();
+    int has_forgotten = 0;
     svc_err_t *err;
-    int tries = 0;
 
     do {
-        err = attempt(changed, db, sql, args, fn, baton, pool);
-    } while (err && may_wait(db, err, tries++));
-    /* A session that was reset, or a schema that changed, makes prepared
-     * statements fail for ever. Outside a transaction nothing is lost by
-     * preparing again; inside one the writer starts it anew. */
-    if (err && !svc_err_is_domain(err) && !db->in_transaction) {
-        apr_hash_clear(db->statements);
-        err = attempt(changed, db, sql, args, fn, baton, pool);
-    }
-    return err;
+        err = attempt(run);
+    } while (err && try_again(run->db, begin, &has_forgotten));
+    return err ? err : run->refused;
 }
 
 svc_err_t *svc_db_run(int *changed, svc_db_t *db, const svc_db_sql_t *sql,
                       const char *const *args, apr_pool_t *pool)
 {
-    return execute(changed, db, sql, args, NULL, NULL, pool);
+    execution_t run = { db, sql, args, NULL, NULL, 0, NULL, pool };
+    svc_err_t *err = execute(&run);
+
+    if (changed)
+        *changed = run.changed;
+    return err;
 }
 
 svc_err_t *svc_db_each(svc_db_t *db, const svc_db_sql_t *sql,
                        const char *const *args, svc_db_row_fn fn, void *baton,
                        apr_pool_t *pool)
 {
-    return execute(NULL, db, sql, args, fn, baton, pool);
+    execution_t run = { db, sql, args, fn, baton, 0, NULL, pool };
+
+    return execute(&run);
 }
 
 static svc_err_t *take_int(void *baton, const svc_db_row_t *row)
@@ -364,10 +391,13 @@ int svc_db_needs_checkpoint(const svc_db_t *db)
     return db->engine == SVC_DB_SQLITE && db->written >= CHECKPOINT_PAGES;
 }
 
-void svc_db_checkpoint(svc_db_t *db, apr_pool_t *pool)
+void svc_db_checkpoint(svc_db_t *db)
 {
+    int changed;
+
     db->written = 0;
     /* Its answer is a row, which the driver calls a failure (code 100). */
     if (db->engine == SVC_DB_SQLITE)
-        svc_db_text(db, "PRAGMA wal_checkpoint(RESTART)", pool);
+        apr_dbd_query(db->driver, db->handle, &changed,
+                      "PRAGMA wal_checkpoint(RESTART)");
 }

@@ -112,6 +112,6 @@ int svc_db_needs_checkpoint(const svc_db_t *db);
  * the log begin anew if no reader is using it just then. Call while holding the
  * writers' lock: SQLite before 3.51.3 may damage the file when two checkpoints
  * meet (sqlite.org/wal.html, "the WAL-reset bug"). */
-void svc_db_checkpoint(svc_db_t *db, apr_pool_t *pool);
+void svc_db_checkpoint(svc_db_t *db);
 
 #endif

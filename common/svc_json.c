@@ -172,3 +172,12 @@ int svc_json_is_utf8(const char *text)
     json_decref(string);
     return string != NULL;
 }
+
+apr_size_t svc_json_characters(const char *text)
+{
+    apr_size_t count = 0;
+
+    for (; *text; text++)
+        count += ((unsigned char)*text & 0xc0) != 0x80;
+    return count;
+}

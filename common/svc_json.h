@@ -61,6 +61,9 @@ void svc_json_append(svc_json_t *array, svc_json_t *value);
 const char *svc_json_text(apr_size_t *length, const svc_json_t *value,
                           apr_pool_t *pool);
 
+/* The number of characters of TEXT, which is UTF-8. */
+apr_size_t svc_json_characters(const char *text);
+
 /* True when TEXT is valid UTF-8 (no overlong forms, no surrogates). */
 int svc_json_is_utf8(const char *text);
 

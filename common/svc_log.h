@@ -1,7 +1,7 @@
 /* svc_log: lets files that know nothing of httpd write to its error log.
  *
  * The edge sets one sink per process image of a module (each module links its
- * own copy of this file). Every message begins with its tag, e.g. "SVC012: ";
+ * own copy of this file). Every message begins with its tag, e.g. "SVC001: ";
  * a tag belongs to one place in the source.
  */
 #ifndef SVC_LOG_H

@@ -208,7 +208,9 @@ static svc_err_t *answer_replay(apr_array_header_t *answer,
         (err = svc_stream_event_id(&event_id, db, stream, request->position,
                                    scratch)))
         return err;
-    is_other = event_id && strcmp(event_id, request->event_id) != 0;
+    is_other = request->position > 0 && *request->event_id &&
+               (request->position > head ||
+                (event_id && strcmp(event_id, request->event_id) != 0));
     if (!is_other && request->limit > 0 &&
         (err = svc_stream_read(&rows, db, stream, request->position, 0,
                                (int)request->limit, scratch)))

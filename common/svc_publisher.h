@@ -7,7 +7,8 @@
  *
  *   REPLAY source position event-id limit
  *     -> EVENTS source head (subject event)*   what follows position
- *     -> RESET source head                     the event there is another one
+ *     -> RESET source head                     the event there is another one,
+ *                                              or the log does not reach there
  *     -> ERROR sentence
  *
  * Numbers are decimal text. An empty source means whatever log is kept here;

@@ -7,13 +7,12 @@
 #include <apr_strings.h>
 
 #include "svc_log.h"
+#include "svc_source.h"
 
 #define MAX_BATCH 1000     /* events gathered for one transaction */
 #define MAX_TAKEN 200      /* messages taken from a socket in one turn */
-#define ASK_AGAIN_MS 1000  /* when a request was not answered */
+#define INTRODUCE_MS 200   /* between requests for the source's name */
 #define RETRY_MS 300       /* when the database refused a batch */
-#define SILENCE_MS 3000    /* a publisher that was silent so long may have
-                              been restored from a backup */
 
 typedef struct link_t {
     const svc_subscriber_peer_t *peer;
@@ -25,27 +24,11 @@ typedef struct link_t {
     int has_refused;          /* a replay, and that was said */
 } link_t;
 
-/* A log that is followed. */
-typedef struct source_t {
-    const char *name;
-    link_t *link;            /* who answers replay for it */
-    svc_inbox_cursor_t tail; /* taken up to here: written, being written or
-                                gathered */
-    apr_int64_t head;        /* as far as is known */
-    apr_int64_t ask_at;      /* when to ask (again) for what follows the tail */
-    apr_int64_t heard_at;    /* when it was last heard of */
-    int is_loaded;           /* the tail was read from the database */
-    int is_doubtful;         /* its log may have been replaced: nothing is taken
-                                before it confirms the event at the tail */
-    int has_diverged;        /* its log is not the one that was followed */
-    char event_id[256];      /* storage of tail.event_id */
-} source_t;
-
 struct svc_subscriber_t {
     const svc_subscriber_config_t *config;
     apr_pool_t *pool;
     apr_array_header_t *links; /* link_t * */
-    apr_hash_t *sources;       /* name -> source_t * */
+    apr_hash_t *sources;       /* name -> svc_source_t * */
     svc_command_t *gathering;  /* the next batch; NULL: nothing gathered */
     svc_batch_t *batch;        /* its baton */
     svc_command_t *writing;    /* handed in; NULL: none */
@@ -113,16 +96,8 @@ static int is_full(const svc_subscriber_t *subscriber)
            subscriber->batch->items->nelts >= MAX_BATCH;
 }
 
-static void set_tail(source_t *source, apr_int64_t position,
-                     const char *event_id)
-{
-    source->tail.position = position;
-    apr_cpystrn(source->event_id, event_id, sizeof(source->event_id));
-    source->tail.event_id = source->event_id;
-}
-
 /* Adds the event in FRAMES; SOURCE is NULL where there is no log. */
-static void add_event(svc_subscriber_t *subscriber, source_t *source,
+static void add_event(svc_subscriber_t *subscriber, svc_source_t *source,
                       const svc_bus_frame_t *frames)
 {
     apr_pool_t *pool = gather(subscriber);
@@ -132,7 +107,7 @@ static void add_event(svc_subscriber_t *subscriber, source_t *source,
 
     if (source) {
         svc_batch_move(subscriber->batch, source->name, &source->tail, pool);
-        set_tail(source, event->position, event->id);
+        svc_source_take(source, event->position, event->id);
     }
 }
 
@@ -149,11 +124,11 @@ static void add_bad(svc_subscriber_t *subscriber,
 
 /* --- what arrives -------------------------------------------------------------- */
 
-static svc_err_t *find_source(source_t **out, svc_subscriber_t *subscriber,
+static svc_err_t *find_source(svc_source_t **out, svc_subscriber_t *subscriber,
                               link_t *link, const char *name, svc_db_t *db,
                               apr_pool_t *scratch)
 {
-    source_t *source = apr_hash_get(subscriber->sources, name,
+    svc_source_t *source = apr_hash_get(subscriber->sources, name,
                                     APR_HASH_KEY_STRING);
     svc_inbox_cursor_t cursor;
     svc_err_t *err;
@@ -162,8 +137,7 @@ static svc_err_t *find_source(source_t **out, svc_subscriber_t *subscriber,
     if (!source && !link->dealer)
         return NULL; /* no log can be asked for it */
     if (!source) {
-        source = apr_pcalloc(subscriber->pool, sizeof(*source));
-        source->name = apr_pstrdup(subscriber->pool, name);
+        source = svc_source_create(name, subscriber->pool);
         apr_hash_set(subscriber->sources, source->name, APR_HASH_KEY_STRING,
                      source);
     }
@@ -174,21 +148,10 @@ static svc_err_t *find_source(source_t **out, svc_subscriber_t *subscriber,
                                          subscriber->config->inbox, name,
                                          scratch)))
             return err;
-        set_tail(source, cursor.position, cursor.event_id);
-        source->is_loaded = 1;
-        source->is_doubtful = cursor.position > 0;
+        svc_source_load(source, &cursor);
     }
     *out = source;
     return NULL;
-}
-
-/* The source said how long its log is. */
-static void note_head(source_t *source, apr_int64_t head, apr_int64_t now)
-{
-    source->head = head;
-    if (head < source->tail.position || now - source->heard_at > SILENCE_MS)
-        source->is_doubtful = source->tail.position > 0;
-    source->heard_at = now;
 }
 
 /* One event, live or replayed. */
@@ -197,7 +160,7 @@ static svc_err_t *take_event(svc_subscriber_t *subscriber, link_t *link,
                              apr_int64_t now, apr_pool_t *scratch)
 {
     svc_stats_t *stats = subscriber->config->stats;
-    source_t *source;
+    svc_source_t *source;
     svc_event_t event;
     svc_err_t *err = svc_event_decode(&event, frames[0].data, frames[1].data,
                                       frames[1].length, scratch);
@@ -214,21 +177,26 @@ static svc_err_t *take_event(svc_subscriber_t *subscriber, link_t *link,
         add_event(subscriber, NULL, frames);
         return NULL;
     }
-    note_head(source, event.position > source->head ? event.position
-                                                    : source->head, now);
-    if (event.position <= source->tail.position)
-        atomic_fetch_add(&stats->duplicates, 1);
-    else if (event.position == source->tail.position + 1 &&
-             !source->is_doubtful && !source->has_diverged)
+    svc_source_hear(source, event.position > source->head ? event.position
+                                                          : source->head, now);
+    switch (svc_source_place(source, event.position)) {
+    case SVC_SOURCE_NEXT:
         add_event(subscriber, source, frames);
-    return NULL; /* a later one: what is missing is asked for */
+        break;
+    case SVC_SOURCE_KNOWN:
+        atomic_fetch_add(&stats->duplicates, 1);
+        break;
+    case SVC_SOURCE_LATER: /* what is missing is asked for */
+        break;
+    }
+    return NULL;
 }
 
 static svc_err_t *take_heartbeat(svc_subscriber_t *subscriber, link_t *link,
                                  const svc_bus_frame_t *frames, svc_db_t *db,
                                  apr_int64_t now, apr_pool_t *scratch)
 {
-    source_t *source;
+    svc_source_t *source;
     svc_event_t event;
     svc_err_t *err = svc_event_decode(&event, frames[0].data, frames[1].data,
                                       frames[1].length, scratch);
@@ -239,7 +207,7 @@ static svc_err_t *take_heartbeat(svc_subscriber_t *subscriber, link_t *link,
     }
     err = find_source(&source, subscriber, link, event.source, db, scratch);
     if (source)
-        note_head(source, event.position, now);
+        svc_source_hear(source, event.position, now);
     return err;
 }
 
@@ -271,7 +239,7 @@ static svc_err_t *take_page(svc_subscriber_t *subscriber, link_t *link,
                             const svc_bus_frame_t *frames, int count,
                             svc_db_t *db, apr_int64_t now, apr_pool_t *scratch)
 {
-    source_t *source;
+    svc_source_t *source;
     svc_err_t *err = find_source(&source, subscriber, link, frames[1].data,
                                  db, scratch);
     int i;
@@ -280,16 +248,29 @@ static svc_err_t *take_page(svc_subscriber_t *subscriber, link_t *link,
         return err;
     link->is_known = 1;
     link->has_refused = 0;
-    note_head(source, apr_atoi64(frames[2].data), now);
+    svc_source_hear(source, apr_atoi64(frames[2].data), now);
     if (link->introductions > 0)
-        link->introductions--;
-    else if (source->head >= source->tail.position)
-        source->is_doubtful = 0; /* it compared the event at our tail */
+        link->introductions--; /* that request named no event */
+    else
+        svc_source_confirm(source);
     if (count > 3)
         source->ask_at = 0; /* answered: ask on at once, if there is more */
     for (i = 3; i + 1 < count && !err; i += 2)
         err = take_event(subscriber, link, &frames[i], db, now, scratch);
     return err;
+}
+
+static void take_reset(const char *name, svc_source_t *source,
+                       apr_int64_t head, apr_int64_t now)
+{
+    if (svc_source_reset(source, head, now))
+        svc_log(SVC_LOG_ERR,
+                "SVC032: %s: the log of %s is not the one that was followed "
+                "up to position %" APR_INT64_T_FMT " (restored from a "
+                "backup?): %s", name, source->name, source->tail.position,
+                source->has_diverged ? "it is followed no further"
+                                     : "it ends before that, and is asked "
+                                       "again");
 }
 
 static svc_err_t *take_answer(svc_subscriber_t *subscriber, link_t *link,
@@ -299,21 +280,15 @@ static svc_err_t *take_answer(svc_subscriber_t *subscriber, link_t *link,
 {
     const char *name = subscriber->config->name;
     const char *kind = frames[0].data;
-    source_t *source;
+    svc_source_t *source;
 
     if (strcmp(kind, "EVENTS") == 0 && count >= 3 && count % 2 == 1)
         return take_page(subscriber, link, frames, count, db, now, scratch);
     if (strcmp(kind, "RESET") == 0 && count == 3) {
         source = apr_hash_get(subscriber->sources, frames[1].data,
                               APR_HASH_KEY_STRING);
-        if (source && !source->has_diverged) {
-            source->has_diverged = 1;
-            svc_log(SVC_LOG_ERR,
-                    "SVC032: %s: the log of %s is not the one that was "
-                    "followed up to position %" APR_INT64_T_FMT
-                    " (restored from a backup?): it is followed no further",
-                    name, source->name, source->tail.position);
-        }
+        if (source)
+            take_reset(name, source, apr_atoi64(frames[2].data), now);
         return NULL;
     }
     if (link->has_refused)
@@ -376,7 +351,7 @@ static void ask_links(svc_subscriber_t *subscriber, apr_int64_t now,
 
         if (link->dealer && !link->is_known && now >= link->ask_at) {
             link->introductions += ask(link, "", &nothing, 0, scratch);
-            link->ask_at = now + ASK_AGAIN_MS / 5;
+            link->ask_at = now + INTRODUCE_MS;
         }
     }
 }
@@ -390,18 +365,12 @@ static int ask_sources(svc_subscriber_t *subscriber, apr_int64_t now,
 
     for (at = apr_hash_first(scratch, subscriber->sources); at;
          at = apr_hash_next(at)) {
-        source_t *source = apr_hash_this_val(at);
+        svc_source_t *source = apr_hash_this_val(at);
 
-        if (!source->is_loaded ||
-            (source->head == source->tail.position && !source->is_doubtful))
-            continue;
-        is_complete = 0;
-        if (now < source->ask_at || source->has_diverged ||
-            is_full(subscriber))
-            continue;
-        ask(source->link, source->name, &source->tail,
-            MAX_BATCH / 2, scratch);
-        source->ask_at = now + ASK_AGAIN_MS;
+        is_complete = is_complete && svc_source_is_complete(source);
+        if (!is_full(subscriber) && svc_source_wants_more(source, now))
+            ask(source->link, source->name, &source->tail, MAX_BATCH / 2,
+                scratch);
     }
     return is_complete;
 }
@@ -416,7 +385,7 @@ static void reload_stale(svc_subscriber_t *subscriber)
     for (i = 0; i < subscriber->written->moves->nelts; i++) {
         const svc_batch_move_t *move = &APR_ARRAY_IDX(
             subscriber->written->moves, i, svc_batch_move_t);
-        source_t *source = apr_hash_get(subscriber->sources, move->source,
+        svc_source_t *source = apr_hash_get(subscriber->sources, move->source,
                                         APR_HASH_KEY_STRING);
 
         if (!move->moved && source)
@@ -444,6 +413,7 @@ static void look_after(svc_subscriber_t *subscriber, apr_int64_t now)
         return;
     }
     subscriber->is_failing = 0;
+    svc_batch_report(subscriber->written);
     reload_stale(subscriber);
     svc_writer_release(subscriber->writing);
     subscriber->writing = NULL;

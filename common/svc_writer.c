@@ -469,7 +469,7 @@ static void checkpoint(svc_writer_t *writer)
         return;
     apr_pool_clear(writer->scratch);
     if (lock(writer) == NULL) {
-        svc_db_checkpoint(writer->db, writer->scratch);
+        svc_db_checkpoint(writer->db);
         unlock(writer);
     }
 }

@@ -37,8 +37,7 @@ static svc_err_t *list(svc_ap_request_t *request)
 
     if ((err = svc_ap_http_read_page(&page, r, ORDERS_DEFAULT_LIMIT,
                                      ORDERS_MAX_LIMIT)) ||
-        (err = svc_ap_db_borrow(&loan, request->instance->gate, r->server,
-                                request->instance->service->name, r->pool)))
+        (err = svc_ap_worker_borrow(&loan, request->instance, r)))
         return err;
     /* One more than asked for tells whether there is a next page. */
     err = orders_service_list(&orders, loan.db, request->user, page.after,
@@ -63,10 +62,7 @@ static svc_err_t *get(svc_ap_request_t *request)
     svc_ap_db_loan_t loan;
     order_t order;
     int is_known;
-    svc_err_t *err = svc_ap_db_borrow(&loan, request->instance->gate,
-                                      r->server,
-                                      request->instance->service->name,
-                                      r->pool);
+    svc_err_t *err = svc_ap_worker_borrow(&loan, request->instance, r);
 
     if (err)
         return err;

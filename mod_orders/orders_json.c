@@ -94,7 +94,7 @@ svc_err_t *orders_json_read_ticket(orders_ticket_t *out, const svc_json_t *data,
         return bad(pool, "id must be a UUID");
     if (!svc_json_get_count(&out->version, data, "version"))
         return bad(pool, "version must be an integer of at least 0");
-    if (!title || !*title || strlen(title) > 255 * 4)
+    if (!title || !*title || svc_json_characters(title) > 255)
         return bad(pool, "title must be a text of 1 to 255 characters");
     if (!svc_json_get_number(&price, data, "price") ||
         (out->cents = svc_money_of_number(price)) < 0)

@@ -27,8 +27,7 @@ static svc_err_t *list(svc_ap_request_t *request)
 
     if ((err = svc_ap_http_read_page(&page, r, TICKETS_DEFAULT_LIMIT,
                                      TICKETS_MAX_LIMIT)) ||
-        (err = svc_ap_db_borrow(&loan, request->instance->gate, r->server,
-                                request->instance->service->name, r->pool)))
+        (err = svc_ap_worker_borrow(&loan, request->instance, r)))
         return err;
     /* One more than asked for tells whether there is a next page. */
     err = tickets_service_list(&tickets, loan.db, page.after, page.limit + 1,
@@ -54,10 +53,7 @@ static svc_err_t *get(svc_ap_request_t *request)
     svc_ap_db_loan_t loan;
     ticket_t ticket;
     int is_known;
-    svc_err_t *err = svc_ap_db_borrow(&loan, request->instance->gate,
-                                      r->server,
-                                      request->instance->service->name,
-                                      r->pool);
+    svc_err_t *err = svc_ap_worker_borrow(&loan, request->instance, r);
 
     if (err)
         return err;

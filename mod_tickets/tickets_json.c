@@ -44,15 +44,6 @@ static const char *trim(const char *text, apr_pool_t *pool)
     return apr_pstrmemdup(pool, text, (apr_size_t)(end - text));
 }
 
-static size_t count_characters(const char *text)
-{
-    size_t count = 0;
-
-    for (; *text; text++)
-        count += ((unsigned char)*text & 0xc0) != 0x80;
-    return count;
-}
-
 static void read_title(svc_err_t **err, ticket_t *out, const svc_json_t *body,
                        apr_pool_t *pool)
 {
@@ -60,7 +51,7 @@ static void read_title(svc_err_t **err, ticket_t *out, const svc_json_t *body,
     size_t count;
 
     out->title = text ? trim(text, pool) : "";
-    count = count_characters(out->title);
+    count = svc_json_characters(out->title);
     if (!text && svc_json_type(body, "title") != SVC_JSON_MISSING &&
         svc_json_type(body, "title") != SVC_JSON_NULL)
         svc_err_add_field(err, pool, "title",

@@ -166,8 +166,8 @@ sub db {
 sub endpoint {
     my ($name) = @_;
     open my $conf, '<', conf_file('extra.conf') or die "extra.conf: $!\n";
-    while (<$conf>) {
-        return $1 if /^Define \Q$name\E\s+(\S+)/;
+    while (defined(my $line = <$conf>)) {
+        return $1 if $line =~ /^Define \Q$name\E\s+(\S+)/;
     }
     die "no 'Define $name' in extra.conf.in\n";
 }

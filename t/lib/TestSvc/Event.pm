@@ -5,6 +5,7 @@ use warnings FATAL => 'all';
 use Exporter 'import';
 use JSON::PP ();
 use POSIX 'strftime';
+use Scalar::Util qw(refaddr weaken);
 use Time::HiRes qw(sleep time);
 use ZMQ::FFI ();
 use ZMQ::FFI::Constants qw(ZMQ_XPUB ZMQ_SUB ZMQ_ROUTER ZMQ_DEALER ZMQ_LINGER ZMQ_RCVTIMEO);
@@ -13,6 +14,7 @@ our @EXPORT = qw(cloudevent replay new_uuid);
 
 my $Json = JSON::PP->new->utf8->canonical;
 my $Context;
+my %Open;   # sockets of this process
 my $Owner = 0;
 
 sub context {   # one per process: a context does not survive a fork
@@ -24,8 +26,12 @@ sub socket_of {
     my ($type) = @_;
     my $socket = context()->socket($type);
     $socket->set(ZMQ_LINGER, 'int', 0);
+    weaken($Open{refaddr $socket} = $socket);
     return $socket;
 }
+
+# The context's end waits for each socket that is still open, for ever.
+END { $_ && $_->close for values %Open }
 
 sub new_uuid {
     my @hex = map { sprintf '%04x', int rand 65536 } 1 .. 8;

@@ -1,0 +1,287 @@
+/* svc_batch: a follower's events and its cursor in one transaction: events in
+ * order, early ones kept for their time, bad ones set aside, and a cursor that
+ * another has moved makes its events be passed by.
+ */
+#include "jobs.h"
+#include "svc_batch.h"
+
+#define SOURCE "urn:a"
+
+static svc_db_t *db;
+static svc_stream_t *stream;
+static svc_inbox_t *inbox;
+static svc_stats_t stats;
+static int was_ordered; /* what the last event was told */
+
+/* x_a holds the version of each entity; -1 is none. */
+static svc_err_t *apply(svc_inbox_outcome_t *outcome,
+                        const svc_inbox_context_t *context,
+                        const svc_event_t *event)
+{
+    const char *what = svc_json_get_string(event->data, "do");
+    svc_stream_tx_t *tx = context->tx;
+    apr_int64_t version = 0, known = -1;
+    const char *id = svc_json_get_string(event->data, "id");
+    const char *args[] = { svc_json_get_string(event->data, "id") };
+    job_t job = { .kind = JOB_COUNT, .id = id };
+
+    was_ordered = context->is_ordered;
+    *outcome = SVC_INBOX_IGNORED;
+    if (what && strcmp(what, "ignore") == 0)
+        return NULL;
+    if (what && strcmp(what, "refuse") == 0)
+        return svc_err_make(tx->pool, SVC_ERR_INVALID, "it is not liked");
+    if (what && strcmp(what, "poison") == 0) {
+        svc_stream_emit(tx, "x:never", id, NULL, NULL, NULL);
+        must(job_count(&(job_t){ .id = "trace" }, tx));
+        return job_poison(&job, tx);
+    }
+    if (what && strcmp(what, "away") == 0)
+        return svc_err_ours(tx->pool, SVC_ERR_RETRY, "away", "away");
+    if (what && strcmp(what, "early") == 0) {
+        *outcome = SVC_INBOX_EARLY;
+        return NULL;
+    }
+    svc_json_get_count(&version, event->data, "version");
+    must(svc_db_get(&known, tx->db,
+                    fixture_sql("SELECT n FROM x_a WHERE id = %s"), args,
+                    tx->pool));
+    *outcome = version <= known       ? SVC_INBOX_DUPLICATE
+               : version == known + 1 ? SVC_INBOX_APPLIED
+                                      : SVC_INBOX_EARLY;
+    return *outcome == SVC_INBOX_APPLIED ? job_count(&job, tx) : NULL;
+}
+
+static svc_batch_t *new_batch(void)
+{
+    svc_batch_t *batch = apr_pcalloc(fixture.pool, sizeof(*batch));
+
+    batch->inbox = inbox;
+    batch->apply = apply;
+    batch->stats = &stats;
+    batch->name = "test";
+    svc_batch_init(batch, fixture.pool);
+    return batch;
+}
+
+/* Adds an event of entity ID; with FROM it is at the position after it. */
+static void add(svc_batch_t *batch, const char *id, int version,
+                const char *what, const svc_inbox_cursor_t *from)
+{
+    const char *data = apr_psprintf(
+        fixture.pool, "{\"specversion\":\"1.0\",\"id\":\"e%d\",\"source\":\""
+        SOURCE "\",\"type\":\"x:y\",\"sequence\":\"%020d\",\"data\":{"
+        "\"id\":\"%s\",\"version\":%d%s%s%s}}",
+        from ? (int)from->position + 1 : 0, from ? (int)from->position + 1 : 0,
+        id, version, what ? ",\"do\":\"" : "", what ? what : "",
+        what ? "\"" : "");
+
+    svc_batch_add(batch, "x:y", data, strlen(data), fixture.pool);
+    if (from)
+        svc_batch_move(batch, SOURCE, from, fixture.pool);
+}
+
+static svc_err_t *run(svc_batch_t *batch)
+{
+    svc_stream_tx_t tx;
+    svc_err_t *err;
+
+    must(svc_stream_begin(&tx, db, stream, fixture.pool));
+    err = svc_batch_run(batch, &tx, fixture.pool);
+    if (!err)
+        err = svc_stream_commit(&tx);
+    if (!err)
+        svc_batch_report(batch);
+    if (err)
+        svc_stream_rollback(&tx);
+    return err;
+}
+
+static int version_of(const char *id)
+{
+    return (int)fixture_int(db, apr_psprintf(
+        fixture.pool, "SELECT n FROM x_a WHERE id = '%s'", id));
+}
+
+static int cursor(void)
+{
+    svc_inbox_cursor_t at;
+
+    must(svc_inbox_read_cursor(&at, db, inbox, SOURCE, fixture.pool));
+    return (int)at.position;
+}
+
+static int quarantined(void)
+{
+    return (int)fixture_int(db, "SELECT COUNT(*) FROM x_quarantine");
+}
+
+static void with_a_cursor(void)
+{
+    static const svc_inbox_cursor_t at[] = { { 0, "" }, { 1, "e1" },
+                                             { 2, "e2" }, { 3, "e3" } };
+    svc_batch_t *batch = new_batch();
+
+    add(batch, "a", 0, NULL, &at[0]);
+    add(batch, "a", 1, NULL, &at[1]);
+    add(batch, "b", 0, NULL, &at[2]);
+    succeeds(run(batch), "events of a log are applied");
+    ok(was_ordered, "... and told that they are in order");
+    ok(version_of("a") == 1 && version_of("b") == 0, "... each of them");
+    is_int(cursor(), 3, "the cursor moves to the last");
+    is_int(atomic_load(&stats.applied), 3, "... they are counted");
+    ok(APR_ARRAY_IDX(batch->moves, 0, svc_batch_move_t).moved,
+       "... and the follower is told");
+    succeeds(run(batch), "the same batch again");
+    ok(!APR_ARRAY_IDX(batch->moves, 0, svc_batch_move_t).moved,
+       "... finds the cursor moved");
+    is_int(atomic_load(&stats.duplicates), 0, "... and does not look at them");
+    batch = new_batch();
+    add(batch, "c", 0, NULL, &at[1]);
+    succeeds(run(batch), "a batch with a stale cursor is no error");
+    is_int(version_of("c"), -1, "... its events are passed by");
+    is_int(cursor(), 3, "... and the cursor stays");
+    batch = new_batch();
+    add(batch, "c", 0, NULL, &at[0]);
+    add(batch, "d", 0, NULL, NULL);
+    succeeds(run(batch), "a stale source beside one without a log");
+    ok(version_of("c") == -1 && version_of("d") == 0,
+       "... only the stale one's events are passed by");
+    ok(!was_ordered, "an event without a log is told that it has none");
+    batch = new_batch();
+    add(batch, "e", 0, NULL, &at[3]);
+    add(batch, "f", 0, "away", NULL);
+    fails(run(batch), SVC_ERR_RETRY, "a failure of the database fails it all");
+    ok(cursor() == 3 && version_of("e") == -1,
+       "... the cursor and the effects are undone together");
+}
+
+static void early(void)
+{
+    svc_batch_t *batch = new_batch();
+
+    add(batch, "p", 2, NULL, NULL);
+    add(batch, "p", 3, NULL, NULL);
+    add(batch, "p", 1, NULL, NULL);
+    add(batch, "p", 3, NULL, NULL);
+    succeeds(run(batch), "events may come before their time");
+    is_int(version_of("p"), -1, "... nothing is applied");
+    is_int(fixture_int(db, "SELECT COUNT(*) FROM x_parked"), 3,
+           "... each is kept, once");
+    batch = new_batch();
+    add(batch, "p", 0, NULL, NULL);
+    succeeds(run(batch), "the missing one comes");
+    is_int(version_of("p"), 3, "... all that waited for it take effect");
+    is_int(fixture_int(db, "SELECT COUNT(*) FROM x_parked"), 0,
+           "... and nothing waits any more");
+    batch = new_batch();
+    add(batch, "p", 1, NULL, NULL);
+    succeeds(run(batch), "an old one comes again");
+    is_int(version_of("p"), 3, "... and is dropped");
+    is_int(atomic_load(&stats.duplicates), 1, "... and counted");
+    batch = new_batch();
+    add(batch, "q", 0, "ignore", NULL);
+    succeeds(run(batch), "an event that concerns nothing is passed by");
+}
+
+static void many_early(void)
+{
+    svc_batch_t *batch = new_batch();
+    int i;
+
+    for (i = 900; i > 0; i--)
+        add(batch, "many", i, NULL, NULL);
+    add(batch, "many", 0, NULL, NULL);
+    succeeds(run(batch), "900 events in the wrong order");
+    is_int(version_of("many"), 900, "... all take effect");
+}
+
+static void bad(void)
+{
+    svc_batch_t *batch = new_batch();
+    int before = quarantined();
+
+    add(batch, "r", 0, NULL, NULL);
+    add(batch, "r", 1, "refuse", NULL);
+    svc_batch_add_bad(batch, "x:y", "no event", "it cannot be read",
+                      fixture.pool);
+    svc_batch_add_bad(batch, "\xff", NULL, "it has one frame", fixture.pool);
+    add(batch, "s", 0, NULL, NULL);
+    succeeds(run(batch), "bad events do not stop the stream");
+    ok(version_of("r") == 0 && version_of("s") == 0,
+       "... those around them take effect");
+    is_int(quarantined() - before, 3, "... they are set aside");
+    is_int(atomic_load(&stats.quarantined), 3, "... and counted");
+    is_int(fixture_int(db, "SELECT COUNT(*) FROM x_quarantine WHERE reason = "
+                           "'it is not liked' AND event IS NOT NULL"), 1,
+           "... with the reason and the event");
+    is_int(fixture_logged("SVC030"), 3, "... and a line in the log for each");
+}
+
+static void poisonous(int with_cursor)
+{
+    svc_inbox_cursor_t at[3] = { { 3, "e3" }, { 4, "e4" }, { 5, "e5" } };
+    const char *first = with_cursor ? "t" : "u";
+    const char *last = with_cursor ? "v" : "w";
+    svc_batch_t *batch = new_batch();
+    int before = quarantined();
+    int events = (int)fixture_int(db, "SELECT COUNT(*) FROM x_log");
+
+    add(batch, first, 0, NULL, with_cursor ? &at[0] : NULL);
+    add(batch, "poor", 0, "poison", with_cursor ? &at[1] : NULL);
+    add(batch, last, 0, NULL, with_cursor ? &at[2] : NULL);
+    fails(run(batch), SVC_ERR_INTERNAL,
+          "an event that the database refuses fails the batch");
+    ok(version_of(first) == -1 && version_of(last) == -1 &&
+           cursor() == (with_cursor ? 3 : 6), "... all of it is undone");
+    batch->is_careful = 1;
+    succeeds(run(batch), "with care it is set aside alone");
+    ok(version_of(first) == 0 && version_of(last) == 0,
+       "... the others take effect");
+    is_int(version_of("trace"), -1, "... what it had written is undone");
+    is_int(fixture_int(db, "SELECT COUNT(*) FROM x_log") - events, 2,
+           "... and what it had told");
+    is_int(quarantined() - before, 1, "... it is in the quarantine");
+    is_int(cursor(), 6, "... the cursor is behind it");
+    is_int(fixture_int(db, "SELECT COUNT(*) - MAX(position) FROM x_log"), 0,
+           "... and the log has no gap");
+}
+
+static void no_room(void)
+{
+    static const char *const nameless =
+        "{\"specversion\":\"1.0\",\"id\":\"e\",\"source\":\"urn:a\","
+        "\"type\":\"x:y\",\"data\":{\"do\":\"early\"}}";
+    svc_batch_t *batch = new_batch();
+    int before;
+
+    fixture_do(db, "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 "
+                   "FROM c WHERE n < 10000) INSERT INTO x_parked "
+                   "SELECT 'full', n, 's', 'x' FROM c");
+    before = quarantined();
+    add(batch, "y", 5, NULL, NULL);
+    succeeds(run(batch), "an early event without room");
+    is_int(quarantined() - before, 1, "... is set aside");
+    batch = new_batch();
+    svc_batch_add(batch, "x:y", nameless, strlen(nameless), fixture.pool);
+    succeeds(run(batch), "an early event without id and version");
+    is_int(quarantined() - before, 2, "... is set aside");
+}
+
+int main(void)
+{
+    fixture_begin();
+    fixture_expect("SVC030: test: an event");
+    stream = svc_stream_create("x", "", fixture.pool);
+    inbox = svc_inbox_create("x", fixture.pool);
+    db = fixture_database("x.db", &jobs_schema, stream);
+    with_a_cursor();
+    early();
+    many_early();
+    bad();
+    poisonous(1);
+    poisonous(0);
+    no_room();
+    svc_db_close(db);
+    return fixture_end();
+}

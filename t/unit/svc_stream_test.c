@@ -1,0 +1,187 @@
+/* svc_stream: the event log: contiguous positions in order of commit, whatever
+ * is rolled back or written by whom; and what is read of it.
+ */
+#include "fixture.h"
+
+#include "tickets_schema.h"
+
+#define ID "018f3a7e-1234-7abc-8def-0123456789ab"
+
+static svc_stream_t *one, *two; /* two instances on one log */
+static svc_db_t *db, *other;
+
+static svc_stream_tx_t begin(svc_db_t *where, const svc_stream_t *stream)
+{
+    svc_stream_tx_t tx;
+
+    must(svc_stream_begin(&tx, where, stream, fixture.pool));
+    return tx;
+}
+
+static void emit(svc_stream_tx_t *tx, const char *type, int number)
+{
+    svc_json_t *data = svc_json_object(fixture.pool);
+
+    svc_json_set_int(data, "n", number);
+    svc_stream_emit(tx, type, ID, data, NULL, NULL);
+}
+
+static const char *positions(void)
+{
+    return fixture_text(db, "SELECT position FROM tickets_log "
+                            "ORDER BY position");
+}
+
+static void identity(void)
+{
+    const char *source = NULL, *again = NULL;
+    apr_int64_t position = -1;
+    svc_stream_t *none = svc_stream_create("orders", "", fixture.pool);
+
+    must(svc_stream_head(&source, &position, db, one, fixture.pool));
+    ok(strncmp(source, "urn:uuid:", 9) == 0 &&
+           strlen(source) == SVC_EVENT_SOURCE_LENGTH,
+       "a new log has an identity");
+    is_int(position, 0, "... and is empty");
+    must(svc_stream_setup(db, one, fixture.pool));
+    must(svc_stream_head(&again, &position, other, two, fixture.pool));
+    is_str(again, source, "setting up again keeps the identity");
+    ok(svc_stream_head(&again, &position, db, none, fixture.pool) != NULL,
+       "a log that is not there has no head");
+}
+
+static svc_err_t *note_position(void *baton, svc_stream_tx_t *tx,
+                                apr_int64_t position)
+{
+    (void)tx;
+    *(apr_int64_t *)baton = position;
+    return NULL;
+}
+
+static svc_err_t *refuse_position(void *baton, svc_stream_tx_t *tx,
+                                  apr_int64_t position)
+{
+    (void)baton;
+    (void)position;
+    return svc_err_make(tx->pool, SVC_ERR_INTERNAL, "no");
+}
+
+static void writing(void)
+{
+    svc_stream_tx_t tx = begin(db, one);
+    apr_int64_t at[3] = { 0, 0, 0 };
+    int has = -1;
+
+    ok(tx.now > 0 && tx.now <= apr_time_now() / 1000 + 1,
+       "a transaction has the time of its database");
+    svc_stream_emit(&tx, "ticket:created", ID, NULL, note_position, &at[0]);
+    svc_stream_emit(&tx, "ticket:updated", ID, NULL, note_position, &at[1]);
+    is_int(at[0], 0, "nobody is told a position before the commit");
+    succeeds(svc_stream_commit(&tx), "a transaction of two events commits");
+    ok(at[0] == 1 && at[1] == 2, "... at positions 1 and 2");
+    is_int(tx.last_position, 2, "the transaction knows its last position");
+    must(svc_stream_has(&has, db, one, 2, tx.last_id, fixture.pool));
+    is_int(has, 1, "one can ask whether it was committed");
+    must(svc_stream_has(&has, db, one, 2, "another", fixture.pool));
+    is_int(has, 0, "... another event there does not count");
+    must(svc_stream_has(&has, db, one, 3, tx.last_id, fixture.pool));
+    is_int(has, 0, "... nor does another position");
+
+    tx = begin(db, one);
+    emit(&tx, "ticket:updated", 3);
+    svc_stream_rollback(&tx);
+    tx = begin(db, one);
+    emit(&tx, "ticket:updated", 3);
+    svc_stream_emit(&tx, "ticket:updated", ID, NULL, refuse_position, NULL);
+    fails(svc_stream_commit(&tx), SVC_ERR_INTERNAL,
+          "an error of on_position fails the commit");
+    svc_stream_rollback(&tx);
+    tx = begin(db, one);
+    succeeds(svc_stream_commit(&tx), "a transaction without events commits");
+    is_int(tx.last_position, 0, "... and has no position");
+
+    tx = begin(other, two);
+    emit(&tx, "ticket:updated", 3);
+    must(svc_stream_commit(&tx));
+    tx = begin(db, one);
+    emit(&tx, "ticket:updated", 4);
+    emit(&tx, "ticket:updated", 5);
+    must(svc_stream_commit(&tx));
+    is_str(positions(), "1 2 3 4 5",
+           "rollbacks leave no gap, and two writers share the numbers");
+}
+
+static void reading(void)
+{
+    apr_array_header_t *rows = NULL;
+    const svc_stream_entry_t *row;
+    svc_event_t event;
+    const char *id = NULL, *source;
+    apr_int64_t head;
+
+    must(svc_stream_read(&rows, db, one, 0, 0, 100, fixture.pool));
+    is_int(rows->nelts, 5, "all events are read");
+    row = &APR_ARRAY_IDX(rows, 4, svc_stream_entry_t);
+    must(svc_event_decode(&event, row->subject, row->text, strlen(row->text),
+                          fixture.pool));
+    must(svc_stream_head(&source, &head, db, one, fixture.pool));
+    is_int(head, 5, "the head is the last position");
+    is_str(event.source, source, "an event names the log");
+    is_int(event.position, 5, "... and its position");
+    is_str(event.entity, ID, "... and its entity");
+    must(svc_stream_event_id(&id, db, one, 5, fixture.pool));
+    is_str(id, event.id, "its id is found by its position");
+    must(svc_stream_event_id(&id, db, one, 6, fixture.pool));
+    ok(!id, "... and none where there is no event");
+    must(svc_stream_read(&rows, db, one, 2, 0, 2, fixture.pool));
+    ok(rows->nelts == 2 &&
+           APR_ARRAY_IDX(rows, 0, svc_stream_entry_t).position == 3 &&
+           APR_ARRAY_IDX(rows, 1, svc_stream_entry_t).position == 4,
+       "a page begins after a position and is limited");
+    must(svc_stream_read(&rows, db, two, 0, 1, 100, fixture.pool));
+    ok(rows->nelts == 1 &&
+           APR_ARRAY_IDX(rows, 0, svc_stream_entry_t).position == 3,
+       "one may read what this instance wrote alone");
+    must(svc_stream_read(&rows, db, one, 5, 0, 100, fixture.pool));
+    is_int(rows->nelts, 0, "after the head there is nothing");
+}
+
+static void published(void)
+{
+    apr_int64_t position = -1;
+    svc_stream_tx_t tx;
+
+    must(svc_stream_published(&position, db, one, fixture.pool));
+    is_int(position, 0, "at first nothing was published");
+    tx = begin(db, one);
+    must(svc_stream_set_published(&tx, 2));
+    must(svc_stream_commit(&tx));
+    tx = begin(db, one);
+    must(svc_stream_set_published(&tx, 5));
+    must(svc_stream_commit(&tx));
+    must(svc_stream_published(&position, other, one, fixture.pool));
+    is_int(position, 5, "how far one has published is kept");
+    must(svc_stream_published(&position, db, two, fixture.pool));
+    is_int(position, 0, "... for each instance by itself");
+    tx = begin(db, one);
+    must(svc_stream_set_published(&tx, 9));
+    svc_stream_rollback(&tx);
+    must(svc_stream_published(&position, db, one, fixture.pool));
+    is_int(position, 5, "... and rolled back with its transaction");
+}
+
+int main(void)
+{
+    fixture_begin();
+    one = svc_stream_create("tickets", "tcp://127.0.0.1:1", fixture.pool);
+    two = svc_stream_create("tickets", "tcp://127.0.0.1:2", fixture.pool);
+    db = fixture_database("x.db", &tickets_schema, one);
+    other = fixture_open("x.db");
+    identity();
+    writing();
+    reading();
+    published();
+    svc_db_close(other);
+    svc_db_close(db);
+    return fixture_end();
+}

@@ -91,6 +91,7 @@ is_deeply [ map { order($_->{id}, user => $_->{userId})->{cancelReason} } @order
 my $mine = new_order(ticket => new_ticket);
 is cancel($mine->{id}, headers => { 'If-Match' => '*' })->code, 204, 'If-Match: * holds for any order';
 
+wait_quiet('shop');
 truth_ok('shop');
 log_is_clean;
 done_testing;

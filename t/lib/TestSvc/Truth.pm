@@ -33,8 +33,10 @@ sub wait_quiet {   # until all that was told is applied
 sub truth_ok {
     my ($where, $name) = @_;
     my $db = db($where);
+    $db->begin_work;    # one state of the database, whatever goes on meanwhile
     my @wrong = (map({ log_is_right($db, $_) } 'tickets', 'orders'), entities_match($db, 'tickets'), entities_match($db, 'orders'),
                  replica_matches($db), one_order_each($db));
+    $db->rollback;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     $Test->ok(!@wrong, $name || 'positions and versions are contiguous, the replica equals the source, one order per ticket')
         or $Test->diag(join "\n", @wrong > 20 ? @wrong[0 .. 19] : @wrong);

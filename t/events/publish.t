@@ -35,6 +35,8 @@ my $ticket = new_ticket(title => "Caf\x{e9} \x{266a}", price => '20.5');
 $mine{ $ticket->{id} } = 1;
 my $edited = api(PUT => "/api/tickets/$ticket->{id}", user => 'alice', json => { title => 'Edited', price => 7 });
 is $edited->code, 200, 'a ticket is edited';
+wait_until { (db('shop')->selectrow_array('SELECT version FROM orders_tickets WHERE id = ?', undef, $ticket->{id}) || 0) == 1 }
+    10, 'orders to know the new price';
 my $order = new_order(ticket => $ticket);
 $mine{ $order->{id} } = 1;
 listen_until { order($order->{id})->{status} eq 'awaiting:payment' } 10, 'the order is reserved';

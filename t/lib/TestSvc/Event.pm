@@ -31,7 +31,7 @@ sub socket_of {
 }
 
 # The context's end waits for each socket that is still open, for ever.
-END { $_ && $_->close for values %Open }
+END { $_ && $_->close for values %Open; %Open = () }
 
 sub new_uuid {
     my @hex = map { sprintf '%04x', int rand 65536 } 1 .. 8;
@@ -144,7 +144,11 @@ sub receive {
     return eval { @frames = $socket->recv_multipart; 1 } ? @frames : ();
 }
 
-sub close { my ($self) = @_; $self->{socket}->close if $self->{socket}; delete $self->{socket} }
+sub close {
+    my ($self) = @_;
+    my $socket = delete $self->{socket} or return;
+    $socket->close if delete $Open{refaddr $socket};
+}
 
 sub DESTROY { local $@; eval { $_[0]->close } }
 

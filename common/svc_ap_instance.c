@@ -11,6 +11,7 @@
 
 #include "svc_ap_files.h"
 #include "svc_db_place.h"
+#include "svc_lock.h"
 
 /* Kept by the parent process from one configuration to the next. */
 typedef struct retained_t {
@@ -126,6 +127,7 @@ static svc_ap_instance_t *create(const svc_ap_service_t *service,
     retained_t *retained = retain(key, s->process->pool);
     const char *file = svc_db_place_file(conf->dbd_driver, conf->dbd_params,
                                          pconf);
+    const char *lock;
 
     if (!retained) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, s,
@@ -143,8 +145,9 @@ static svc_ap_instance_t *create(const svc_ap_service_t *service,
     configure(instance, pconf);
     if (file) {
         svc_ap_files_give(file, 1, s, pconf);
-        svc_ap_files_give(apr_pstrcat(pconf, file, ".lock", NULL), 0, s,
-                          pconf);
+        lock = apr_pstrcat(pconf, file, ".lock", NULL);
+        svc_ap_files_give(lock, 0, s, pconf);
+        svc_ap_files_give(svc_lock_turn_path(lock, pconf), 0, s, pconf);
     }
     svc_ap_files_give(instance->leader_lock, 0, s, pconf);
     return instance;

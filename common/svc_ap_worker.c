@@ -97,7 +97,7 @@ static void *APR_THREAD_FUNC lead_thread(apr_thread_t *thread, void *baton)
     svc_ap_worker_t *worker = baton;
     struct pollfd wake = { descriptor(worker->wake_out), POLLIN, 0 };
     svc_lock_t *lock = NULL;
-    svc_err_t *err = svc_lock_open(&lock, worker->instance->leader_lock,
+    svc_err_t *err = svc_lock_open(&lock, worker->instance->leader_lock, 0,
                                    worker->leader_pool, worker->leader_pool);
 
     (void)thread;

@@ -6,6 +6,7 @@
 
 struct svc_lock_t {
     apr_file_t *file;
+    apr_file_t *turn; /* held by the one who is next; NULL: no turns */
     const char *path;
 };
 
@@ -20,27 +21,53 @@ static svc_err_t *failure(const char *doing, const char *path,
                         apr_strerror(status, reason, sizeof(reason)));
 }
 
-svc_err_t *svc_lock_open(svc_lock_t **out, const char *path, apr_pool_t *pool,
-                         apr_pool_t *scratch)
+const char *svc_lock_turn_path(const char *path, apr_pool_t *pool)
 {
-    apr_file_t *file = NULL;
-    apr_status_t status = apr_file_open(
-        &file, path, APR_FOPEN_READ | APR_FOPEN_WRITE | APR_FOPEN_CREATE,
-        APR_FPROT_UREAD | APR_FPROT_UWRITE | APR_FPROT_GREAD | APR_FPROT_GWRITE,
-        pool);
+    return apr_pstrcat(pool, path, ".next", NULL);
+}
 
+static apr_status_t open_file(apr_file_t **out, const char *path,
+                              apr_pool_t *pool)
+{
+    return apr_file_open(out, path,
+                         APR_FOPEN_READ | APR_FOPEN_WRITE | APR_FOPEN_CREATE,
+                         APR_FPROT_UREAD | APR_FPROT_UWRITE | APR_FPROT_GREAD |
+                             APR_FPROT_GWRITE,
+                         pool);
+}
+
+svc_err_t *svc_lock_open(svc_lock_t **out, const char *path, int in_turn,
+                         apr_pool_t *pool, apr_pool_t *scratch)
+{
+    apr_file_t *file = NULL, *turn = NULL;
+    apr_status_t status = open_file(&file, path, pool);
+
+    if (status == APR_SUCCESS && in_turn) {
+        status = open_file(&turn, svc_lock_turn_path(path, scratch), pool);
+        if (status != APR_SUCCESS)
+            apr_file_close(file);
+    }
     if (status != APR_SUCCESS)
         return failure("open", path, status, scratch);
     *out = apr_palloc(pool, sizeof(**out));
     (*out)->file = file;
+    (*out)->turn = turn;
     (*out)->path = apr_pstrdup(pool, path);
     return NULL;
 }
 
+/* Whoever releases the lock and wants it again has to wait for the turn, which
+ * the next one holds until the lock is his. */
 svc_err_t *svc_lock_acquire(svc_lock_t *lock, apr_pool_t *scratch)
 {
-    apr_status_t status = apr_file_lock(lock->file, APR_FLOCK_EXCLUSIVE);
+    apr_status_t status = APR_SUCCESS;
 
+    if (lock->turn)
+        status = apr_file_lock(lock->turn, APR_FLOCK_EXCLUSIVE);
+    if (status == APR_SUCCESS)
+        status = apr_file_lock(lock->file, APR_FLOCK_EXCLUSIVE);
+    if (lock->turn)
+        apr_file_unlock(lock->turn);
     return status == APR_SUCCESS
                ? NULL
                : failure("lock", lock->path, status, scratch);

@@ -15,10 +15,14 @@
 typedef struct svc_lock_t svc_lock_t;
 
 /* Opens PATH, creating it if need be; closed with POOL, which frees the lock.
- * UNAVAILABLE, in SCRATCH, when the file cannot be opened; then nothing is left
- * in POOL. */
-svc_err_t *svc_lock_open(svc_lock_t **out, const char *path, apr_pool_t *pool,
-                         apr_pool_t *scratch);
+ * With IN_TURN, those who wait get it before those who had it last: flock(2)
+ * promises nothing of the kind. UNAVAILABLE, in SCRATCH, when the file cannot
+ * be opened. */
+svc_err_t *svc_lock_open(svc_lock_t **out, const char *path, int in_turn,
+                         apr_pool_t *pool, apr_pool_t *scratch);
+
+/* The second file that IN_TURN needs, allocated from POOL. */
+const char *svc_lock_turn_path(const char *path, apr_pool_t *pool);
 
 /* Waits until the lock is this one's; an error lives in SCRATCH. */
 svc_err_t *svc_lock_acquire(svc_lock_t *lock, apr_pool_t *scratch);

@@ -236,7 +236,7 @@ static svc_err_t *lock(svc_writer_t *writer)
         return NULL;
     if (!writer->lock)
         err = svc_lock_open(&writer->lock,
-                            apr_pstrcat(writer->scratch, file, ".lock", NULL),
+                            apr_pstrcat(writer->scratch, file, ".lock", NULL), 1,
                             writer->pool, writer->scratch);
     return err ? err : svc_lock_acquire(writer->lock, writer->scratch);
 }

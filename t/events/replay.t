@@ -18,7 +18,6 @@ sub open_socket {
     $socket->connect($endpoint);
     return $socket;
 }
-END { $_->close for @open }   # or the end of the program waits for them
 
 sub ask {   # raw frames to raw frames
     my ($socket, @frames) = @_;

@@ -12,7 +12,7 @@ static svc_lock_t *open_lock(apr_pool_t *pool)
 {
     svc_lock_t *lock = NULL;
 
-    must(svc_lock_open(&lock, fixture_path("x.lock"), pool, pool));
+    must(svc_lock_open(&lock, fixture_path("x.lock"), 0, pool, pool));
     return lock;
 }
 
@@ -35,7 +35,8 @@ static void one_process(void)
     apr_pool_destroy(pool);
     ok(svc_lock_try(first), "closing the file frees the lock");
     svc_lock_release(first);
-    fails(svc_lock_open(&bad, fixture_path("no/folder/x.lock"), fixture.pool,
+    fails(svc_lock_open(&bad, fixture_path("no/folder/x.lock"), 0,
+                        fixture.pool,
                         fixture.pool),
           SVC_ERR_UNAVAILABLE, "a file that cannot be made is UNAVAILABLE");
 }

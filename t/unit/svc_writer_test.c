@@ -264,7 +264,7 @@ static void the_lock(void)
     svc_err_t *err;
 
     must(svc_writer_ready(jobs->writer, 10000, fixture.pool));
-    must(svc_lock_open(&lock, fixture_path("lock.db.lock"), fixture.pool,
+    must(svc_lock_open(&lock, fixture_path("lock.db.lock"), 0, fixture.pool,
                        fixture.pool));
     ok(wait_until(svc_lock_try(lock), 5000),
        "a writer that rests does not hold DBFILE.lock");

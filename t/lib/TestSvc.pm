@@ -190,7 +190,9 @@ sub log_is_clean {
         @bad = grep { $_ !~ $allowed } @bad;
     }
     local $Test::Builder::Level = $Test::Builder::Level + 1;
-    $Test->ok(!@bad, $opt{name} || 'the error log has no unexpected line') or $Test->diag(join "\n", @bad);
+    # What a library prints before it aborts stands there without httpd's stamp.
+    my @plain = (grep { /exit signal/ } @bad) ? grep({ !/^\[/ } @lines) : ();
+    $Test->ok(!@bad, $opt{name} || 'the error log has no unexpected line') or $Test->diag(join "\n", @bad, @plain);
     return !@bad;
 }
 

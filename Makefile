@@ -1,9 +1,10 @@
 # Targets for people; how to compile is known to apxs-build.sh alone, how to test to t/check.sh alone.
 #
-# Variables: CC, SANITIZE, BUILD (see apxs-build.sh), PORT (run, demo), T (files for `make test`), DESTDIR, PREFIX.
+# Variables: CC, SANITIZE, BUILD (see apxs-build.sh), PORT (run, demo), T (files for `make test`), ROUNDS (soak), DESTDIR, PREFIX.
 
 PORT ?= 8080
 T ?=
+ROUNDS ?= 20
 export PORT
 
 # make's own default of CC is "cc": leave the choice to apxs-build.sh unless the caller made one.
@@ -25,7 +26,7 @@ help:
 #: make check-layout  the rules about files, symbols and includes only
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
 #: make test-mpms     the suites under event, worker and prefork
-#: make soak          the long proofs (t/soak), by hand
+#: make soak          the suites with crashes, races and real data, ROUNDS=20 times, by hand
 #: make install       modules and example configuration (DESTDIR, PREFIX)
 #: make clean         remove everything built or generated
 
@@ -58,7 +59,10 @@ test-mpms: packages
 	@for mpm in event worker prefork; do MPM=$$mpm t/check.sh $(T) || exit 1; done
 
 soak: packages
-	@SOAK=1 t/check.sh t/soak
+	@for round in $$(seq $(ROUNDS)); do \
+	    echo "== round $$round of $(ROUNDS)"; \
+	    t/check.sh t/lifecycle t/real t/events t/orders/race.t t/tickets/race.t || exit 1; \
+	done
 
 install: all
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" bin/install.sh

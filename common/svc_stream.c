@@ -186,11 +186,6 @@ svc_err_t *svc_stream_commit(svc_stream_tx_t *tx)
     return err ? err : svc_db_commit(tx->db, tx->pool);
 }
 
-void svc_stream_rollback(svc_stream_tx_t *tx)
-{
-    svc_db_rollback(tx->db, tx->pool);
-}
-
 static svc_err_t *take_text(void *baton, const svc_db_row_t *row)
 {
     *(const char **)baton = svc_db_row_text(row, 0);

@@ -62,9 +62,8 @@ void svc_stream_emit(svc_stream_tx_t *tx, const char *type, const char *entity,
                      svc_json_t *data, svc_stream_position_fn on_position,
                      void *baton);
 
-/* Writes the events and commits. After an error: svc_stream_rollback. */
+/* Writes the events and commits. After an error: svc_db_rollback. */
 svc_err_t *svc_stream_commit(svc_stream_tx_t *tx);
-void svc_stream_rollback(svc_stream_tx_t *tx);
 
 /* Did the transaction whose last event this was commit? For a COMMIT that was
  * sent and not answered. */

@@ -481,7 +481,7 @@ static void due_exactly(void)
     must(orders_store_cancel(&changed, &tx, order.id, ORDERS_EXPIRED,
                              order.expires_at));
     is_int(changed, 1, "it can at expiresAt");
-    svc_stream_rollback(&tx);
+    svc_db_rollback(tx.db, tx.pool);
 }
 
 /* --- reading ------------------------------------------------------------------- */

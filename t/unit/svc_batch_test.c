@@ -93,7 +93,7 @@ static svc_err_t *run(svc_batch_t *batch)
     if (!err)
         svc_batch_report(batch);
     if (err)
-        svc_stream_rollback(&tx);
+        svc_db_rollback(tx.db, tx.pool);
     return err;
 }
 

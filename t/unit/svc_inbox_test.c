@@ -59,7 +59,7 @@ static void cursors(void)
     is_int(cursor("b").position, 1, "... for each source");
     begin();
     is_int(move("a", 7, "e7", 8, "e8"), 1, "a move counts at once");
-    svc_stream_rollback(&tx);
+    svc_db_rollback(tx.db, tx.pool);
     is_int(cursor("a").position, 7, "... and is undone with its transaction");
 }
 

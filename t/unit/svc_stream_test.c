@@ -89,13 +89,13 @@ static void writing(void)
 
     tx = begin(db, one);
     emit(&tx, "ticket:updated", 3);
-    svc_stream_rollback(&tx);
+    svc_db_rollback(tx.db, tx.pool);
     tx = begin(db, one);
     emit(&tx, "ticket:updated", 3);
     svc_stream_emit(&tx, "ticket:updated", ID, NULL, refuse_position, NULL);
     fails(svc_stream_commit(&tx), SVC_ERR_INTERNAL,
           "an error of on_position fails the commit");
-    svc_stream_rollback(&tx);
+    svc_db_rollback(tx.db, tx.pool);
     tx = begin(db, one);
     succeeds(svc_stream_commit(&tx), "a transaction without events commits");
     is_int(tx.last_position, 0, "... and has no position");
@@ -165,7 +165,7 @@ static void published(void)
     is_int(position, 0, "... for each instance by itself");
     tx = begin(db, one);
     must(svc_stream_set_published(&tx, 9));
-    svc_stream_rollback(&tx);
+    svc_db_rollback(tx.db, tx.pool);
     must(svc_stream_published(&position, db, one, fixture.pool));
     is_int(position, 5, "... and rolled back with its transaction");
 }

@@ -91,7 +91,7 @@ static void creating(void)
            "ticket:created tells exactly this");
     begin();
     must(tickets_service_create(&made, &tx, fixture.pool));
-    svc_stream_rollback(&tx);
+    svc_db_rollback(tx.db, tx.pool);
     is_int(events(), 1, "a rollback leaves no event");
     is_int(fixture_int(db, "SELECT COUNT(*) FROM tickets"), 1, "... no ticket");
 }

@@ -3,40 +3,14 @@
 
 #include <string.h>
 
+#include "orders_change.h"
 #include "orders_json.h"
 #include "orders_store.h"
 
-/* All that the log of a tickets service holds: a part of it would look as if
- * something were missing. */
-const char *const orders_events_subjects[] = { "ticket:", NULL };
-
-void orders_events_created(svc_stream_tx_t *tx, const order_t *order,
-                           svc_stream_position_fn on_position, void *baton)
-{
-    svc_stream_emit(tx, "order:created", order->id,
-                    orders_json_write_event(order, tx->pool), on_position,
-                    baton);
-}
-
-svc_err_t *orders_events_changed(order_t *out, svc_stream_tx_t *tx,
-                                 const char *id, apr_pool_t *pool)
-{
-    order_t order;
-    int found, is_cancelled;
-    svc_err_t *err = orders_store_get(&found, &order, tx->db, id, pool);
-
-    if (err || !found)
-        return err;
-    is_cancelled = strcmp(order.status, ORDERS_CANCELLED) == 0;
-    svc_stream_emit(tx, is_cancelled ? "order:cancelled" : "order:updated",
-                    order.id,
-                    is_cancelled ? orders_json_write_cancelled(&order, tx->pool)
-                                 : orders_json_write_event(&order, tx->pool),
-                    NULL, NULL);
-    if (out)
-        *out = order;
-    return NULL;
-}
+/* All that the log of a tickets, a payments or an expiration service holds: a
+ * part of it would look as if something were missing. */
+const char *const orders_events_subjects[] = { "ticket:", "payment:",
+                                               "expiration:", NULL };
 
 /* The ticket was reserved for an order that this service does not know: if one
  * of ours still hoped for it, somebody else was first. An order of ours that is
@@ -55,7 +29,7 @@ static svc_err_t *lose(svc_stream_tx_t *tx, const orders_ticket_t *ticket)
         !active ||
         (err = orders_store_lose(&changed, tx, active)) || !changed)
         return err;
-    return orders_events_changed(NULL, tx, active, tx->pool);
+    return orders_change_tell(tx, active);
 }
 
 /* The ticket changed: what does that mean for orders? */
@@ -69,7 +43,7 @@ static svc_err_t *react(svc_stream_tx_t *tx, const orders_ticket_t *ticket)
     err = orders_store_await(&changed, tx, ticket->order_id, ticket->id);
     if (err)
         return err;
-    return changed ? orders_events_changed(NULL, tx, ticket->order_id, tx->pool)
+    return changed ? orders_change_tell(tx, ticket->order_id)
                    : lose(tx, ticket);
 }
 
@@ -93,22 +67,15 @@ static svc_err_t *explain(svc_inbox_outcome_t *outcome, svc_stream_tx_t *tx,
     return NULL;
 }
 
-svc_err_t *orders_events_apply(svc_inbox_outcome_t *outcome,
-                               const svc_inbox_context_t *context,
-                               const svc_event_t *event)
+static svc_err_t *apply_ticket(svc_inbox_outcome_t *outcome,
+                               svc_stream_tx_t *tx, const svc_event_t *event)
 {
     int is_created = strcmp(event->type, "ticket:created") == 0;
-    svc_stream_tx_t *tx = context->tx;
     orders_ticket_t ticket;
     int changed = 0;
-    svc_err_t *err;
+    svc_err_t *err = orders_json_read_ticket(&ticket, event->data, tx->pool);
 
-    *outcome = SVC_INBOX_IGNORED;
-    if (!is_created && strcmp(event->type, "ticket:updated") != 0)
-        return NULL;
-    if (!event->data)
-        return svc_err_make(tx->pool, SVC_ERR_INVALID, "data must be there");
-    if ((err = orders_json_read_ticket(&ticket, event->data, tx->pool)))
+    if (err)
         return err;
     if (is_created != (ticket.version == 0))
         return svc_err_make(tx->pool, SVC_ERR_INVALID,
@@ -123,4 +90,60 @@ svc_err_t *orders_events_apply(svc_inbox_outcome_t *outcome,
         return explain(outcome, tx, &ticket);
     *outcome = SVC_INBOX_APPLIED;
     return react(tx, &ticket);
+}
+
+static svc_err_t *apply_payment(svc_inbox_outcome_t *outcome,
+                                svc_stream_tx_t *tx, const svc_event_t *event)
+{
+    orders_payment_t payment;
+    int is_repeated;
+    svc_err_t *err = orders_json_read_payment(&payment, event->data, tx->pool);
+
+    if (err || (err = orders_change_pay(&is_repeated, &payment, tx)))
+        return err;
+    *outcome = is_repeated ? SVC_INBOX_DUPLICATE : SVC_INBOX_APPLIED;
+    return NULL;
+}
+
+static svc_err_t *apply_expiration(svc_inbox_outcome_t *outcome,
+                                   svc_stream_tx_t *tx,
+                                   const svc_event_t *event)
+{
+    const char *order_id;
+    int changed;
+    svc_err_t *err = orders_json_read_expiration(&order_id, event->data,
+                                                 tx->pool);
+
+    if (err || (err = orders_change_expire(&changed, tx, order_id)))
+        return err;
+    *outcome = changed ? SVC_INBOX_APPLIED : SVC_INBOX_IGNORED;
+    return NULL;
+}
+
+svc_err_t *orders_events_apply(svc_inbox_outcome_t *outcome,
+                               const svc_inbox_context_t *context,
+                               const svc_event_t *event)
+{
+    static const struct {
+        const char *type;
+        svc_err_t *(*apply)(svc_inbox_outcome_t *outcome, svc_stream_tx_t *tx,
+                            const svc_event_t *event);
+    } table[] = {
+        { "ticket:created", apply_ticket },
+        { "ticket:updated", apply_ticket },
+        { "payment:created", apply_payment },
+        { "expiration:complete", apply_expiration }
+    };
+    size_t i;
+
+    *outcome = SVC_INBOX_IGNORED;
+    for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (strcmp(event->type, table[i].type) != 0)
+            continue;
+        if (!event->data)
+            return svc_err_make(context->tx->pool, SVC_ERR_INVALID,
+                                "data must be there");
+        return table[i].apply(outcome, context->tx, event);
+    }
+    return NULL;
 }

@@ -1,8 +1,9 @@
-/* orders_events: what the orders service tells and hears.
+/* orders_events: what the orders service hears, and what that does.
  *
- * Told: order:created, order:updated, order:cancelled. Heard: ticket:created
- * and ticket:updated, which keep the replica, move an order on when its ticket
- * was reserved for it, and cancel one whose ticket went to somebody else.
+ * ticket:created and ticket:updated keep the replica, move an order on when its
+ * ticket was reserved for it, and cancel one whose ticket went to somebody else.
+ * payment:created pays an order; expiration:complete cancels one that is
+ * overdue. What is told of all this: orders_change.
  */
 #ifndef ORDERS_EVENTS_H
 #define ORDERS_EVENTS_H
@@ -12,16 +13,6 @@
 
 /* NULL-terminated prefixes of the subjects that are followed. */
 extern const char *const orders_events_subjects[];
-
-/* Tells that ORDER was made; ON_POSITION inserts it. */
-void orders_events_created(svc_stream_tx_t *tx, const order_t *order,
-                           svc_stream_position_fn on_position, void *baton);
-
-/* Tells the last change of the order ID, which was made in this transaction:
- * order:cancelled when it is cancelled now, else order:updated. OUT (may be
- * NULL) gets the order, in POOL. */
-svc_err_t *orders_events_changed(order_t *out, svc_stream_tx_t *tx,
-                                 const char *id, apr_pool_t *pool);
 
 /* Applies one event that arrived; a svc_inbox_apply_fn. */
 svc_err_t *orders_events_apply(svc_inbox_outcome_t *outcome,

@@ -449,7 +449,7 @@ static void expirations(void)
                            "cancelled/2/expired", "one event tells it");
     is_int(heard("expiration:complete", apr_psprintf(fixture.pool,
                "{\"orderId\":\"%s\"}", svc_id_new(fixture.pool))),
-           SVC_INBOX_UNKNOWN, "of an unknown order it is ignored");
+           SVC_INBOX_IGNORED, "of an unknown order it is ignored");
     fails(hear(&outcome, "expiration:complete", "{\"orderId\":7}"),
           SVC_ERR_INVALID, "an orderId that is no UUID is refused");
     is_int(heard("expiration:soon", "{}"), SVC_INBOX_UNKNOWN,

@@ -9,10 +9,39 @@
 
 #define MAX_ATTRIBUTE 255 /* bytes of id, source and subject */
 
+/* Most events are written and read in one layout, without a tree for the
+ * envelope: that takes a third of the time, which is what matters to one who has
+ * many to catch up with. */
+
+/* True for a text that is in JSON as it is here. */
+static int is_plain(const char *text)
+{
+    for (; *text > 31 && *text < 127 && *text != '"' && *text != '\\'; text++)
+        ;
+    return !*text;
+}
+
+static const char *encode_usual(const svc_event_t *event, apr_pool_t *pool)
+{
+    return apr_pstrcat(
+        pool, "{\"specversion\":\"1.0\",\"id\":\"", event->id,
+        "\",\"source\":\"", event->source, "\",\"type\":\"", event->type,
+        event->entity ? "\",\"subject\":\"" : "",
+        event->entity ? event->entity : "", "\",\"time\":\"",
+        svc_time_format(event->time, pool),
+        "\",\"datacontenttype\":\"application/json\",\"sequence\":\"",
+        apr_psprintf(pool, "%020" APR_INT64_T_FMT, event->position),
+        "\",\"data\":", svc_json_text(NULL, event->data, pool), "}", NULL);
+}
+
 const char *svc_event_encode(const svc_event_t *event, apr_pool_t *pool)
 {
-    svc_json_t *json = svc_json_object(pool);
+    svc_json_t *json;
 
+    if (event->data && is_plain(event->id) && is_plain(event->source) &&
+        is_plain(event->type) && (!event->entity || is_plain(event->entity)))
+        return encode_usual(event, pool);
+    json = svc_json_object(pool);
     svc_json_set_string(json, "specversion", "1.0");
     svc_json_set_string(json, "id", event->id);
     svc_json_set_string(json, "source", event->source);
@@ -65,8 +94,6 @@ static svc_err_t *read_sequence(apr_int64_t *out, const svc_json_t *json,
     return err || !text ? err : read_position(out, text, pool);
 }
 
-/* --- the usual layout ---------------------------------------------------------- */
-
 /* Steps over LITERAL; false when it is not what comes. */
 static int skip(const char **at, const char *literal)
 {
@@ -92,9 +119,8 @@ static int take_text(const char **out, const char **at, apr_pool_t *pool)
     return 1;
 }
 
-/* Reads an event that looks as svc_event_encode writes it, which takes a third of
- * the time: what matters to one who has many to catch up with. False for any
- * other, which may be as good; then OUT is not to be looked at. */
+/* Reads an event in the layout of encode_usual. False for any other, which may
+ * be as good; then OUT is not to be looked at. */
 static int decode_usual(svc_event_t *out, const char *subject,
                         const char *text, apr_size_t length, apr_pool_t *pool)
 {

@@ -1,9 +1,10 @@
 #!/bin/bash
-# apxs-build.sh [modules|lib|units]...: compile what changed. The only place that knows compiler flags.
+# apxs-build.sh [modules|tools|lib|units]...: compile what changed. The only place that knows compiler flags.
 #
 #   lib      $BUILD/libsvc.a     common/ without httpd: all but svc_ap_*
 #            $BUILD/libsvc_ap.a  common/svc_ap_*, which needs httpd
 #   modules  $BUILD/mod_tickets.so, $BUILD/mod_orders.so: each exports its module record and nothing else
+#   tools    $BUILD/svc-keygen
 #   units    $BUILD/unit/NAME_test from each t/unit/NAME_test.c, with the pure half of everything (no httpd)
 #
 # Environment: CC (default gcc), BUILD (default build, or build/SANITIZE), SANITIZE=address,undefined | thread,
@@ -55,10 +56,10 @@ up_to_date() {   # target, inputs...: is the target newer than each of them?
 }
 includes() {   # which folders a source may include from
     case $1 in
-    common/*)      echo -Icommon ;;
-    mod_tickets/*) echo -Icommon -Imod_tickets ;;
-    mod_orders/*)  echo -Icommon -Imod_orders ;;
-    t/unit/*)      echo -Icommon -Imod_tickets -Imod_orders -It/unit ;;
+    common/*|bin/*) echo -Icommon ;;
+    mod_tickets/*)  echo -Icommon -Imod_tickets ;;
+    mod_orders/*)   echo -Icommon -Imod_orders ;;
+    t/unit/*)       echo -Icommon -Imod_tickets -Imod_orders -It/unit ;;
     esac
 }
 compile() {
@@ -108,6 +109,13 @@ build_module() {   # name: httpd loads modules RTLD_GLOBAL, so only the record i
     $CC -shared -o "$out" $obj -Wl,--start-group "$BUILD/libsvc_ap.a" "$BUILD/libsvc.a" -Wl,--end-group \
         -Wl,--version-script="$map" $link $libs || die "could not link $out"
 }
+build_tools() {
+    local out=$BUILD/svc-keygen
+    compile_all bin/svc_keygen.c
+    up_to_date "$out" "$(object bin/svc_keygen.c)" "$BUILD/libsvc.a" && return
+    echo "ld $out"
+    $CC -o "$out" "$(object bin/svc_keygen.c)" "$BUILD/libsvc.a" $link $libs $apr_libs || die "could not link $out"
+}
 build_units() {
     local src test pure out
     pure=$(pure_modules)
@@ -128,7 +136,8 @@ for what; do
     case $what in
     lib)     ;;
     modules) build_module tickets; build_module orders ;;
+    tools)   build_tools ;;
     units)   build_units ;;
-    *)       die "unknown target '$what' (modules, lib, units)" ;;
+    *)       die "unknown target '$what' (modules, tools, lib, units)" ;;
     esac
 done

@@ -38,7 +38,7 @@ static svc_err_t *bind_one(svc_bus_socket_t **socket,
 {
     if (*socket || !endpoint)
         return NULL;
-    return svc_bus_open(socket, publisher->bus, kind, endpoint, scratch);
+    return svc_bus_open(socket, publisher->bus, kind, endpoint, NULL, scratch);
 }
 
 /* The last leader may not have let go of the ports yet, so a port in use is

@@ -14,7 +14,7 @@ die() { echo "check: $*" >&2; echo "0 passed, 1 failed"; exit 1; }
 export SANITIZE=${SANITIZE:-} MPM=${MPM:-event}
 export BUILD=${BUILD:-build${SANITIZE:+/${SANITIZE//,/-}}}
 case $MPM in event|worker|prefork) ;; *) die "MPM=$MPM: say event, worker or prefork" ;; esac
-./apxs-build.sh modules units || die "the build failed"
+./apxs-build.sh modules tools units || die "the build failed"
 
 libexec=$(apxs -q LIBEXECDIR)
 server=$(apxs -q SBINDIR)/$(apxs -q PROGNAME)
@@ -35,7 +35,7 @@ trap 'exit 130' INT TERM HUP
 
 # The copy: the checkout, and of everything built only what is tested now.
 tar -c --exclude=./.git --exclude=./build --exclude=./run . | tar -x -C "$work" || die "could not copy the checkout"
-mkdir "$work/build" && cp -a "$BUILD"/{*.so,obj,unit} "$work/build/" || die "could not copy the build"
+mkdir "$work/build" && cp -a "$BUILD"/{*.so,svc-keygen,obj,unit} "$work/build/" || die "could not copy the build"
 sed -i -e "s,/usr/lib/apache2/modules,$libexec,; s,mpm_event,mpm_$MPM,g" "$work/t/conf/modules.conf"
 mkdir -p "$work/t/logs" "$work/tmp"
 

@@ -6,12 +6,13 @@ use Cwd 'abs_path';
 use DBI ();
 use Exporter 'import';
 use File::Temp ();
-use List::Util qw(max min sum0);
+use List::Util qw(min sum0);
+use POSIX ();
 use Time::HiRes qw(sleep time);
 use TestSvc::Server;
 
-our @EXPORT = qw(say_now work prices servers query value wait_for differences cpu_of peak_mb log_errors
-                 start_tool wait_tool stop_tool tool fsync_ms quantile median row);
+our @EXPORT = qw(say_now work prices servers query value wait_for differences cpu_of peaks_mb log_errors
+                 start_tool wait_tool stop_tool tool start_fsyncs stop_fsyncs quantile median row);
 
 (my $Top = abs_path(__FILE__)) =~ s{/bench/Bench\.pm$}{};
 my $Work;
@@ -66,14 +67,15 @@ sub cpu_of {   # seconds of processor time that its processes have used
     return $ticks / POSIX::sysconf(POSIX::_SC_CLK_TCK());
 }
 
-sub peak_mb {   # the most memory that one of its processes ever had
+sub peaks_mb {   # the most memory that each of its children ever had, largest first
     my ($server) = @_;
-    my @peaks = (0);
+    my @peaks;
     for my $pid ($server->children) {
         open my $file, '<', "/proc/$pid/status" or next;
         push @peaks, map { /^VmHWM:\s+(\d+)/ ? $1 / 1024 : () } <$file>;
     }
-    return max(@peaks);
+    @peaks = sort { $b <=> $a } @peaks;
+    return @peaks;
 }
 
 # --- databases ---
@@ -134,8 +136,11 @@ sub stop_tool { my ($tool) = @_; kill 'TERM', $tool->{pid}; return wait_tool($to
 
 sub tool { return wait_tool(start_tool(@_)) }
 
-sub fsync_ms {   # p50 and p99 of writing two pages and making them durable
-    my @ms = map { $_ / 1000 } @{ tool('disk', work() . '/disk', 400) };
+# How long the disk takes for what a commit asks of it: writes two pages and makes them durable 50 times a second.
+sub start_fsyncs { return start_tool('disk', work() . '/disk', 1_000_000, 20_000) }
+
+sub stop_fsyncs {   # p50 and p99 of it, in ms
+    my @ms = map { $_ / 1000 } @{ stop_tool(@_) };
     return (quantile(0.5, @ms), quantile(0.99, @ms));
 }
 
@@ -149,8 +154,8 @@ sub quantile {
 
 sub median { return quantile(0.5, @_) }
 
-# A line of the table, texts all: figure and measured; reference, ratio, target, met (yes, no), p50, p99, max and note
-# where there are any; errors, a number.
+# A line of the table, all of it texts: figure and measured; reference, ratio, target, met (yes, no), p50, p99, max and
+# note where there are any. errors is a number: what was lost, refused or wrong.
 sub row {
     my (%row) = @_;
     push @Rows, \%row;

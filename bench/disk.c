@@ -1,8 +1,10 @@
-/* disk FILE COUNT: how long a write of two pages and its fdatasync take, as a
- * commit does them to a write-ahead log that has its size already. Prints one
- * number of microseconds per line.
+/* disk FILE COUNT MICROSECONDS: how long a write of two pages and its fdatasync
+ * take, as a commit does them to a write-ahead log that has its size already;
+ * COUNT times, or until SIGTERM, with a pause after each. Prints one number of
+ * microseconds per line.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,14 +13,23 @@
 #define PAGE 4096
 #define PAGES 1024
 
+static volatile sig_atomic_t is_over;
+
+static void stop(int signal)
+{
+    (void)signal;
+    is_over = 1;
+}
+
 int main(int argc, char **argv)
 {
     char block[2 * PAGE];
     int fd, i, count;
 
-    if (argc != 3)
-        bench_die("disk FILE COUNT");
+    if (argc != 4)
+        bench_die("disk FILE COUNT MICROSECONDS");
     count = atoi(argv[2]);
+    signal(SIGTERM, stop);
     fd = open(argv[1], O_RDWR | O_CREAT | O_TRUNC, 0600);
     if (fd < 0)
         bench_die("disk: cannot make %s", argv[1]);
@@ -27,7 +38,7 @@ int main(int argc, char **argv)
         if (pwrite(fd, block, sizeof(block), (off_t)i * PAGE) < 0)
             bench_die("disk: cannot write %s", argv[1]);
     fsync(fd);
-    for (i = 0; i < count; i++) {
+    for (i = 0; i < count && !is_over; i++) {
         int64_t begin = bench_now();
 
         if (pwrite(fd, block, sizeof(block), (off_t)(2 * i % PAGES) * PAGE) <
@@ -35,6 +46,7 @@ int main(int argc, char **argv)
             fdatasync(fd) != 0)
             bench_die("disk: cannot write %s", argv[1]);
         printf("%.1f\n", (double)(bench_now() - begin) / 1e3);
+        usleep((useconds_t)atoi(argv[3]));
     }
     unlink(argv[1]);
     return 0;

@@ -19,7 +19,7 @@ sub catch_up {
     $follower->start;
     wait_tool($watch, 120);
     my $run = { follower => 1e6 * cpu_of($follower) / $head, publisher => 1e6 * (cpu_of($publisher) - $cpu) / $head,
-                mb => peak_mb($follower) };
+                mb => [peaks_mb($follower)] };
     open my $in, '<', $seen or die "$seen: $!";
     my @seen = map { [split ' '] } <$in>;
     $run->{rate} = ($seen[-1][1] - $seen[0][1]) / ($seen[-1][0] - $seen[0][0]) * 1e9;
@@ -36,10 +36,10 @@ sub raw {   # events/s of SQLite itself with the same rows
 }
 
 sub note {
-    my (@runs) = @_;
-    my ($best) = sort { $b->{rate} <=> $a->{rate} } @runs;
-    return sprintf 'best of %d: %.0f; CPU per event: follower %.1f us, publisher %.1f us; %.0f events between two looks; '
-        . 'peak memory of a process %.0f MB', scalar @runs, @$best{qw(rate follower publisher batch mb)};
+    my (@runs) = sort { $b->{rate} <=> $a->{rate} } @_;
+    return sprintf '%.0f to %.0f in %d runs; CPU per event in the best: follower %.1f us, publisher %.1f us; %.0f events '
+        . 'between two looks; peak memory of the process that follows %.0f MB, of one that does not %.0f MB',
+        $runs[-1]{rate}, $runs[0]{rate}, scalar @runs, @{ $runs[0] }{qw(follower publisher batch)}, @{ $runs[0]{mb} }[0, -1];
 }
 
 # --- orders follows a log of tickets
@@ -83,7 +83,8 @@ for (['200 000 tickets', 200_000, 1, 1000],
     for (1 .. $Runs) {
         push @runs, catch_up($tickets, $orders, 'tickets', $head, $begin);
         $tickets->stop;
-        $errors += $count - value($tickets, 'SELECT COUNT(*) FROM tickets t, other.orders o WHERE t.order_id = o.id AND o.ticket_id = t.id', $orders);
+        $errors += $count - value($tickets, 'SELECT COUNT(*) FROM tickets t, other.orders o '
+                                          . 'WHERE t.order_id = o.id AND o.ticket_id = t.id', $orders);
         $errors += abs 2 * $count - value($tickets, 'SELECT COUNT(*) FROM tickets_log');
         $errors += value($tickets, "SELECT (SELECT COUNT(*) FROM tickets_$_)") for qw(parked quarantine);
     }

@@ -26,20 +26,21 @@ sub prices { return "$Top/t/data/broadway-weekly-prices.csv" }
 
 # --- servers ---
 
-# Two httpds, not started: one with mod_tickets, one with mod_orders, each with a database of its own, with the sizes
-# that Debian gives httpd. follow: who follows the other ([tickets, orders]).
+# Two httpds, not started: one with mod_tickets, one with mod_orders, each with a database of its own. Each process has a
+# thread for every connection of a figure: when all its threads are busy the event MPM closes idle connections, and a
+# request that is on its way over one is lost. follow: who follows the other ([tickets, orders]).
 sub servers {
     my (%opt) = @_;
     my %follows = map { $_ => 1 } @{ $opt{follow} || [qw(tickets orders)] };
     my %server = map { $_ => TestSvc::Server->new(
         modules => [$_],
         conf    => "LogLevel notice\nMaxKeepAliveRequests 0\nKeepAliveTimeout 60\n",
-        limits  => "StartServers 2\nMinSpareThreads 25\nMaxSpareThreads 75\nThreadLimit 64\nThreadsPerChild 25\n"
-                 . "MaxRequestWorkers 150\n",
+        limits  => "StartServers 2\nMinSpareThreads 64\nMaxSpareThreads 192\nThreadLimit 64\nThreadsPerChild 64\n"
+                 . "MaxRequestWorkers 192\n",
     ) } qw(tickets orders);
     for my $name (qw(tickets orders)) {
         my $other = $name eq 'tickets' ? 'orders' : 'tickets';
-        my $site = qq{DBDriver sqlite3\nDBDParams "\@dir\@/data/shop.db"\nDBDMax 64\n}
+        my $site = qq{DBDriver sqlite3\nDBDParams "\@dir\@/data/shop.db"\nDBDMax 72\n}
                  . "\u${name}Publish tcp://127.0.0.1:\@port:${name}_pub\@\n"
                  . "\u${name}Replay tcp://127.0.0.1:\@port:${name}_replay\@\n";
         $site .= "\u${name}Subscribe " . join(' ', map { $server{$other}->endpoint("${other}_$_") } qw(pub replay)) . "\n"

@@ -27,6 +27,7 @@ help:
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
 #: make test-mpms     the suites under event, worker and prefork
 #: make soak          the suites with crashes, races and real data, ROUNDS=20 times, by hand
+#: make bench         measure, and write bench/RESULTS.md; a few minutes (bench/README.md)
 #: make install       modules, svc-keygen and example configuration (DESTDIR, PREFIX)
 #: make clean         remove everything built or generated
 
@@ -64,10 +65,18 @@ soak: packages
 	    t/check.sh t/lifecycle t/real t/events t/orders/race.t t/tickets/race.t || exit 1; \
 	done
 
+packages-bench:
+	@bin/need-packages.sh test libsqlite3-dev
+
+bench: packages-bench
+	@./apxs-build.sh modules bench
+	@bench/run
+
 install: all
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" bin/install.sh
 
 clean:
 	@rm -rf build run
 
-.PHONY: all help packages packages-build run demo unit check-layout test test-asan test-mpms soak install clean
+.PHONY: all help packages packages-build packages-bench run demo unit check-layout test test-asan test-mpms soak \
+        bench install clean

@@ -1,11 +1,12 @@
 #!/bin/bash
-# apxs-build.sh [modules|tools|lib|units]...: compile what changed. The only place that knows compiler flags.
+# apxs-build.sh [modules|tools|lib|units|bench]...: compile what changed. The only place that knows compiler flags.
 #
 #   lib      $BUILD/libsvc.a     common/ without httpd: all but svc_ap_*
 #            $BUILD/libsvc_ap.a  common/svc_ap_*, which needs httpd
 #   modules  $BUILD/mod_tickets.so, $BUILD/mod_orders.so: each exports its module record and nothing else
 #   tools    $BUILD/svc-keygen
 #   units    $BUILD/unit/NAME_test from each t/unit/NAME_test.c, with the pure half of everything (no httpd)
+#   bench    $BUILD/bench/NAME from each bench/NAME.c, alike; needs libsqlite3's headers
 #
 # Environment: CC (default gcc), BUILD (default build, or build/SANITIZE), SANITIZE=address,undefined | thread,
 # CFLAGS (added last), JOBS (compilers at a time).
@@ -59,6 +60,7 @@ includes() {   # which folders a source may include from
     common/*|bin/*) echo -Icommon ;;
     mod_tickets/*)  echo -Icommon -Imod_tickets ;;
     mod_orders/*)   echo -Icommon -Imod_orders ;;
+    bench/*)        echo -Icommon -Imod_tickets -Imod_orders -Ibench ;;
     t/unit/*)       echo -Icommon -Imod_tickets -Imod_orders -It/unit ;;
     esac
 }
@@ -116,18 +118,26 @@ build_tools() {
     echo "ld $out"
     $CC -o "$out" "$(object bin/svc_keygen.c)" "$BUILD/libsvc.a" $link $libs $apr_libs || die "could not link $out"
 }
-build_units() {
-    local src test pure out
+link_all() {   # folder, libs, sources...: a program $BUILD/FOLDER/NAME of each source and the pure half of everything
+    local folder=$BUILD/$1 more=$2 pure src out; shift 2
     pure=$(pure_modules)
-    src=$(sources t/unit/*.c)
-    compile_all $src $pure
-    mkdir -p "$BUILD/unit"
-    for test in $(sources t/unit/*_test.c); do
-        out=$BUILD/unit/$(basename "$test" .c)
-        up_to_date "$out" "$(object "$test")" $(objects $pure) "$BUILD/libsvc.a" && continue
+    compile_all $pure
+    mkdir -p "$folder"
+    for src; do
+        out=$folder/$(basename "$src" .c)
+        up_to_date "$out" "$(object "$src")" $(objects $pure) "$BUILD/libsvc.a" && continue
         echo "ld $out"
-        $CC -o "$out" "$(object "$test")" $(objects $pure) "$BUILD/libsvc.a" $link $libs $apr_libs || die "could not link $out"
+        $CC -o "$out" "$(object "$src")" $(objects $pure) "$BUILD/libsvc.a" $link $libs $apr_libs $more || die "could not link $out"
     done
+}
+build_units() {
+    compile_all $(sources t/unit/*.c)
+    link_all unit "" $(sources t/unit/*_test.c)
+}
+build_bench() {
+    pkg-config --exists sqlite3 || die "the headers of libsqlite3 are missing; make bench installs them"
+    compile_all $(sources bench/*.c)
+    link_all bench "$(pkg-config --libs sqlite3)" $(sources bench/*.c)
 }
 
 [ $# -gt 0 ] || set -- modules
@@ -138,6 +148,7 @@ for what; do
     modules) build_module tickets; build_module orders ;;
     tools)   build_tools ;;
     units)   build_units ;;
-    *)       die "unknown target '$what' (modules, tools, lib, units)" ;;
+    bench)   build_bench ;;
+    *)       die "unknown target '$what' (modules, tools, lib, units, bench)" ;;
     esac
 done

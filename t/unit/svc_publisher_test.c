@@ -59,6 +59,7 @@ static void write_events(const svc_stream_t *instance, int count)
         svc_stream_emit(&tx, "x:y", "018f3a7e-1234-7abc-8def-0123456789ab",
                         NULL, NULL, NULL);
     must(svc_stream_commit(&tx));
+    atomic_fetch_add(&stats.logged, 1); /* as the writer does */
 }
 
 /* The next message on SOCKET, waiting for it; 0 frames after 2 s. */
@@ -170,6 +171,7 @@ static void restarting(void)
     must(svc_stream_begin(&tx, db, stream, fixture.pool));
     must(svc_stream_set_published(&tx, marked));
     must(svc_stream_commit(&tx));
+    atomic_fetch_add(&stats.logged, 1);
     svc_bus_destroy(bus);
     write_events(stream, 2);
     atomic_store(&stats.published_to, 0); /* another httpd */

@@ -1,10 +1,11 @@
 #!/bin/bash
-# apxs-build.sh [modules|lib|units]...: compile what changed. The only place that knows compiler flags.
+# apxs-build.sh [modules|lib|units|crash]...: compile what changed. The only place that knows compiler flags.
 #
 #   lib      $BUILD/libsvc.a     common/ without httpd: all but svc_ap_*
 #            $BUILD/libsvc_ap.a  common/svc_ap_*, which needs httpd
 #   modules  $BUILD/mod_tickets.so, $BUILD/mod_orders.so: each exports its module record and nothing else
 #   units    $BUILD/unit/NAME_test from each t/unit/NAME_test.c, with the pure half of everything (no httpd)
+#   crash    $BUILD/crash.so from t/crash/crash.c, which suites preload into httpd; never with a sanitizer
 #
 # Environment: CC (default gcc), BUILD (default build, or build/SANITIZE), SANITIZE=address,undefined | thread,
 # CFLAGS (added last), JOBS (compilers at a time).
@@ -32,6 +33,7 @@ flags="-std=gnu11 -O2 -g -fPIC -pthread -fno-strict-aliasing -fstack-protector-s
        -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wwrite-strings
        $(apxs -q EXTRA_CPPFLAGS) $(apr-1-config --cppflags) $system"
 link="-pthread -Wl,--as-needed -Wl,-z,relro,-z,now"
+plain="$flags ${CFLAGS:-}"
 [ -z "$SANITIZE" ] || { sanitize="-fsanitize=$SANITIZE -fno-sanitize-recover=all -fno-omit-frame-pointer"
                         flags="$flags $sanitize" link="$link $sanitize"; }
 flags="$flags ${CFLAGS:-}"
@@ -122,13 +124,21 @@ build_units() {
     done
 }
 
+build_crash() {   # it is loaded into sh as well, which starts httpd where a sanitizer is used
+    local src=t/crash/crash.c out=$BUILD/crash.so
+    up_to_date "$out" "$src" "$BUILD/obj/.flags" && return
+    echo "cc $src"
+    $CC $plain -shared -o "$out" "$src" -Wl,-z,relro,-z,now -ldl || die "could not build $out"
+}
+
 [ $# -gt 0 ] || set -- modules
 for what; do
-    build_lib
+    [ "$what" = crash ] || build_lib
     case $what in
     lib)     ;;
+    crash)   build_crash ;;
     modules) build_module tickets; build_module orders ;;
     units)   build_units ;;
-    *)       die "unknown target '$what' (modules, lib, units)" ;;
+    *)       die "unknown target '$what' (modules, lib, units, crash)" ;;
     esac
 done

@@ -14,7 +14,7 @@ die() { echo "check: $*" >&2; echo "0 passed, 1 failed"; exit 1; }
 export SANITIZE=${SANITIZE:-} MPM=${MPM:-event}
 export BUILD=${BUILD:-build${SANITIZE:+/${SANITIZE//,/-}}}
 case $MPM in event|worker|prefork) ;; *) die "MPM=$MPM: say event, worker or prefork" ;; esac
-./apxs-build.sh modules units || die "the build failed"
+./apxs-build.sh modules units crash || die "the build failed"
 
 libexec=$(apxs -q LIBEXECDIR)
 server=$(apxs -q SBINDIR)/$(apxs -q PROGNAME)
@@ -45,7 +45,7 @@ if [ -n "$SANITIZE" ]; then   # the runtime must come first in a program that wa
     cat >"$work/httpd" <<WRAPPER
 #!/bin/sh
 options=log_path=$work/t/logs/sanitizer:detect_leaks=0:print_stacktrace=1:abort_on_error=1
-LD_PRELOAD=$runtime ASAN_OPTIONS=\$options UBSAN_OPTIONS=\$options TSAN_OPTIONS=\$options exec $server "\$@"
+LD_PRELOAD=$runtime\${LD_PRELOAD:+:\$LD_PRELOAD} ASAN_OPTIONS=\$options UBSAN_OPTIONS=\$options TSAN_OPTIONS=\$options exec $server "\$@"
 WRAPPER
     chmod +x "$work/httpd"; server=$work/httpd
 fi

@@ -64,6 +64,7 @@ sub new {
         user    => undef,
         limits  => undef,
         ports   => {},
+        env     => {},
         %opt,
     }, $class;
     # abs_path: the directory is compared with /proc, and a temporary one may be behind a link.
@@ -154,6 +155,7 @@ sub start {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>', "$self->{dir}/logs/stdout";
         open STDERR, '>&', \*STDOUT;
+        @ENV{ keys %{ $self->{env} } } = values %{ $self->{env} };
         { no warnings; exec $Httpd, '-f', "$self->{dir}/httpd.conf", '-DFOREGROUND' }
         POSIX::_exit(127);
     }
@@ -346,7 +348,7 @@ TestSvc::Server - an httpd of a suite's own
 Writes DIR/httpd.conf and nothing more. C<mpm> (event, or TEST_MPM), C<modules> ([tickets, orders]), C<site> (replaces
 the database and event directives), C<conf> (added at the end), C<user> (the User directive; as root, data/ is given
 to them), C<limits> (replaces the MPM's sizes), C<dir> (default: a temporary one, removed with the object),
-C<patience> (seconds to start). In the texts C<@dir@> is the directory, C<@port:NAME@> a free port of that name.
+C<patience> (seconds to start), C<env> (a hash of environment variables). In the texts C<@dir@> is the directory, C<@port:NAME@> a free port of that name.
 The database is DIR/data/shop.db; the endpoints are tickets_pub, tickets_replay, orders_pub, orders_replay.
 
 =item write_conf(%change)

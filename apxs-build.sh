@@ -128,7 +128,7 @@ build_crash() {   # it is loaded into sh as well, which starts httpd where a san
     local src=t/crash/crash.c out=$BUILD/crash.so
     up_to_date "$out" "$src" "$BUILD/obj/.flags" && return
     echo "cc $src"
-    $CC $plain -shared -o "$out" "$src" -Wl,-z,relro,-z,now -ldl || die "could not build $out"
+    $CC $plain -shared -o "$out" "$src" -Wl,-z,relro $(pkg-config --libs libzmq) -ldl || die "could not build $out"
 }
 
 [ $# -gt 0 ] || set -- modules

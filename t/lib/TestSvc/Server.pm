@@ -76,6 +76,20 @@ sub new {
     return $self;
 }
 
+# A tickets and an orders service, each an httpd with a database of its own, each following the other.
+sub pair {
+    my ($class, %opt) = @_;
+    my @pair = map { $class->new(%opt, modules => [$_]) } qw(tickets orders);
+    for my $i (0, 1) {
+        my ($own, $other) = (qw(tickets orders))[$i, 1 - $i];
+        $pair[$i]->write_conf(site => join '', "DBDriver sqlite3\nDBDParams \"\@dir\@/data/shop.db\"\nDBDMax 64\n",
+            map { sprintf "\u$own%s %s\n", @$_ }
+                [Publish => $pair[$i]->endpoint("${own}_pub")], [Replay => $pair[$i]->endpoint("${own}_replay")],
+                [Subscribe => join ' ', map { $pair[1 - $i]->endpoint("${other}_$_") } qw(pub replay)]);
+    }
+    return @pair;
+}
+
 sub chown_data {
     my ($self) = @_;
     my (undef, undef, $uid, $gid) = getpwnam $self->{user} or croak "no user $self->{user}";
@@ -282,6 +296,19 @@ sub children {
     return @children;
 }
 
+# The child that has the other end of a connection which leaves from PORT here, or undef.
+sub child_of {
+    my ($self, $port) = @_;
+    open my $table, '<', '/proc/net/tcp' or croak "/proc/net/tcp: $!";
+    my $ends = sprintf ': 0100007F:%04X 0100007F:%04X ', $self->port, $port;
+    my ($line) = grep { index($_, $ends) > 0 } <$table>;
+    my $inode = defined $line ? (split ' ', $line)[9] : return;
+    for my $pid ($self->children) {
+        return $pid if grep { (readlink $_ || '') eq "socket:[$inode]" } glob "/proc/$pid/fd/*";
+    }
+    return;
+}
+
 # The living process that said last that it leads this module's event bus, or undef.
 sub leader_pid {
     my ($self, $module) = @_;
@@ -351,6 +378,10 @@ to them), C<limits> (replaces the MPM's sizes), C<dir> (default: a temporary one
 C<patience> (seconds to start), C<env> (a hash of environment variables). In the texts C<@dir@> is the directory, C<@port:NAME@> a free port of that name.
 The database is DIR/data/shop.db; the endpoints are tickets_pub, tickets_replay, orders_pub, orders_replay.
 
+=item pair(%opt)
+
+A tickets and an orders service, in this order, each with a database of its own, each following the other.
+
 =item write_conf(%change)
 
 Writes httpd.conf again with other C<conf>, C<site>, ... for the next graceful or restart.
@@ -363,7 +394,7 @@ Return when the (new) server answers; die with its error log otherwise.
 
 Return how long it took; die when a process is left. kill9_parent_and_children does what it says.
 
-=item signal($name), pid, pids, children, leader_pid($module), wait_leader($module, $not, $seconds)
+=item signal($name), pid, pids, children, child_of($port), leader_pid($module), wait_leader($module, $not, $seconds)
 
 =item configtest
 

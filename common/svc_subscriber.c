@@ -377,30 +377,43 @@ static int ask_sources(svc_subscriber_t *subscriber, apr_int64_t now,
 
 /* --- what is written ----------------------------------------------------------- */
 
-/* A cursor that another follower had moved is read again. */
-static void reload_stale(svc_subscriber_t *subscriber)
+/* A cursor that another follower had moved is read again. At once, not when
+ * next something is heard: the other one may be dead by now. */
+static svc_err_t *reload_stale(svc_subscriber_t *subscriber,
+                               const svc_batch_t *written, svc_db_t *db,
+                               apr_int64_t now, apr_pool_t *scratch)
 {
+    svc_inbox_cursor_t cursor;
+    svc_err_t *err = NULL;
     int i;
 
-    for (i = 0; i < subscriber->written->moves->nelts; i++) {
-        const svc_batch_move_t *move = &APR_ARRAY_IDX(
-            subscriber->written->moves, i, svc_batch_move_t);
+    for (i = 0; i < written->moves->nelts; i++) {
+        const svc_batch_move_t *move = &APR_ARRAY_IDX(written->moves, i,
+                                                      svc_batch_move_t);
         svc_source_t *source = apr_hash_get(subscriber->sources, move->source,
                                         APR_HASH_KEY_STRING);
 
-        if (!move->moved && source)
-            source->is_loaded = 0;
+        if (move->moved || !source)
+            continue;
+        source->is_loaded = 0; /* should reading fail */
+        if (!err)
+            err = svc_inbox_read_cursor(&cursor, db, subscriber->config->inbox,
+                                        source->name, scratch);
+        if (!err)
+            svc_source_reload(source, &cursor, now);
     }
+    return err;
 }
 
-static void look_after(svc_subscriber_t *subscriber, apr_int64_t now)
+static svc_err_t *look_after(svc_subscriber_t *subscriber, svc_db_t *db,
+                             apr_int64_t now, apr_pool_t *scratch)
 {
     svc_err_t *err;
 
     if (!subscriber->writing || subscriber->retry_at ||
         !svc_writer_is_done(&err, subscriber->config->writer,
                             subscriber->writing))
-        return;
+        return NULL;
     if (err) {
         if (!subscriber->is_failing)
             svc_log(SVC_LOG_WARNING,
@@ -410,13 +423,14 @@ static void look_after(svc_subscriber_t *subscriber, apr_int64_t now)
         subscriber->is_failing = 1;
         subscriber->written->is_careful |= err->kind == SVC_ERR_INTERNAL;
         subscriber->retry_at = now + RETRY_MS;
-        return;
+        return NULL;
     }
     subscriber->is_failing = 0;
     svc_batch_report(subscriber->written);
-    reload_stale(subscriber);
+    err = reload_stale(subscriber, subscriber->written, db, now, scratch);
     svc_writer_release(subscriber->writing);
     subscriber->writing = NULL;
+    return err;
 }
 
 static void hand_in(svc_subscriber_t *subscriber, apr_int64_t now)
@@ -438,10 +452,9 @@ svc_err_t *svc_subscriber_turn(int *again, svc_subscriber_t *subscriber,
                                svc_db_t *db, apr_int64_t now,
                                apr_pool_t *scratch)
 {
-    svc_err_t *err = NULL;
+    svc_err_t *err = look_after(subscriber, db, now, scratch);
     int i, is_complete;
 
-    look_after(subscriber, now);
     for (i = 0; i < subscriber->links->nelts && !err; i++) {
         link_t *link = APR_ARRAY_IDX(subscriber->links, i, link_t *);
 

@@ -61,12 +61,22 @@ cd "$work" || exit 1
 if [ $# = 0 ]; then
     set -- t/layout.t t/unit t
 fi
+root_suites() {   # a container may not permit namespaces; in CI (CI is set) it has to
+    local suite
+    for suite in t/root/*.t; do
+        if [ "$suite" = t/root/network.t ] && [ -z "${CI:-}" ] && ! unshare --net true 2>/dev/null; then
+            echo "check: $suite needs network namespaces (CAP_SYS_ADMIN), left out" >&2
+        else
+            echo "$suite"
+        fi
+    done
+}
 suites=()
 for name; do
     case ${name#./} in
     t)             suites+=($(find t -name '*.t' -not -path 't/layout.t' -not -path 't/root/*' | sort))
                    if [ -d t/root ]; then
-                       if [ -n "$as" ]; then suites+=(t/root/*.t); else echo "check: t/root needs root, left out"; fi
+                       if [ -n "$as" ]; then suites+=($(root_suites)); else echo "check: t/root needs root, left out"; fi
                    fi ;;
     t/unit)        suites+=(build/unit/*_test) ;;
     t/unit/*.c)    name=${name##*/}; suites+=("build/unit/${name%.c}") ;;

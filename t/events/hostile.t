@@ -22,7 +22,7 @@ my %bus = map { $_ => TestSvc::Event->publisher($server->endpoint($_)) } qw(plai
 my $replayer = TestSvc::Event->replayer($server->endpoint('log_replay'));
 $bus{plain_tickets}->wait_subscriber('ticket:created');
 $bus{plain_orders}->wait_subscriber('order:created');
-my @pids = $server->children;
+my @leaders = map { $server->wait_leader($_) } qw(tickets orders);
 my $db = db($server);
 my $source = 'urn:uuid:' . new_uuid();
 my $sequence = 0;
@@ -189,7 +189,7 @@ raw('log_pub', 'ticket:created', { %{ event('ticket:created', ticket_data()) }, 
 record();
 ok((eval { follows() } || diag $@), 'a live event from the far future of the log is not believed');
 
-is_deeply [$server->children], \@pids, 'no process has died of all this';
+is_deeply [map { $server->wait_leader($_) } qw(tickets orders)], \@leaders, 'who took all this is still alive';
 $_->close for values %bus, $replayer;
 cmp_ok $server->stop, '<', 10, 'it stops';
 log_is_clean(server => $server, except => [qr/SVC030: mod_(?:orders|tickets): |SVC03[347]: mod_orders: /], name => 'its error log has no unexpected line');

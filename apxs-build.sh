@@ -1,11 +1,12 @@
 #!/bin/bash
-# apxs-build.sh [modules|tools|lib|units|bench]...: compile what changed. The only place that knows compiler flags.
+# apxs-build.sh [modules|tools|lib|units|crash|bench]...: compile what changed. The only place that knows compiler flags.
 #
 #   lib      $BUILD/libsvc.a     common/ without httpd: all but svc_ap_*
 #            $BUILD/libsvc_ap.a  common/svc_ap_*, which needs httpd
 #   modules  $BUILD/mod_tickets.so, $BUILD/mod_orders.so: each exports its module record and nothing else
 #   tools    $BUILD/svc-keygen
 #   units    $BUILD/unit/NAME_test from each t/unit/NAME_test.c, with the pure half of everything (no httpd)
+#   crash    $BUILD/crash.so from t/crash/crash.c, which suites preload into httpd; never with a sanitizer
 #   bench    $BUILD/bench/NAME from each bench/NAME.c, alike; needs libsqlite3's headers
 #
 # Environment: CC (default gcc), BUILD (default build, or build/SANITIZE), SANITIZE=address,undefined | thread,
@@ -34,6 +35,7 @@ flags="-std=gnu11 -O2 -g -fPIC -pthread -fno-strict-aliasing -fstack-protector-s
        -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wwrite-strings
        $(apxs -q EXTRA_CPPFLAGS) $(apr-1-config --cppflags) $system"
 link="-pthread -Wl,--as-needed -Wl,-z,relro,-z,now"
+plain="$flags ${CFLAGS:-}"
 [ -z "$SANITIZE" ] || { sanitize="-fsanitize=$SANITIZE -fno-sanitize-recover=all -fno-omit-frame-pointer"
                         flags="$flags $sanitize" link="$link $sanitize"; }
 flags="$flags ${CFLAGS:-}"
@@ -140,15 +142,23 @@ build_bench() {
     link_all bench "$(pkg-config --libs sqlite3)" $(sources bench/*.c)
 }
 
+build_crash() {   # it is loaded into sh as well, which starts httpd where a sanitizer is used
+    local src=t/crash/crash.c out=$BUILD/crash.so
+    up_to_date "$out" "$src" "$BUILD/obj/.flags" && return
+    echo "cc $src"
+    $CC $plain -shared -o "$out" "$src" -Wl,-z,relro $(pkg-config --libs libzmq) -ldl || die "could not build $out"
+}
+
 [ $# -gt 0 ] || set -- modules
 for what; do
-    build_lib
+    [ "$what" = crash ] || build_lib
     case $what in
     lib)     ;;
     modules) build_module tickets; build_module orders ;;
     tools)   build_tools ;;
     units)   build_units ;;
+    crash)   build_crash ;;
     bench)   build_bench ;;
-    *)       die "unknown target '$what' (modules, tools, lib, units, bench)" ;;
+    *)       die "unknown target '$what' (modules, tools, lib, units, crash, bench)" ;;
     esac
 done

@@ -169,6 +169,9 @@ static void configure(void *zmq, svc_bus_kind_t kind)
     set(zmq, ZMQ_HEARTBEAT_TIMEOUT, 3000);
     set(zmq, ZMQ_HEARTBEAT_TTL, 5000);
     set(zmq, ZMQ_HANDSHAKE_IVL, 5000);
+    /* Unanswered, the kernel tries at longer and longer intervals, and would
+     * notice half a minute late that a network is back. */
+    set(zmq, ZMQ_CONNECT_TIMEOUT, 2000);
     set(zmq, ZMQ_RECONNECT_IVL, 50);
     set(zmq, ZMQ_RECONNECT_IVL_MAX, 1000);
     if (kind == SVC_BUS_DEALER)

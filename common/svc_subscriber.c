@@ -19,6 +19,7 @@ struct svc_subscriber_t {
     apr_hash_t *sources;       /* name -> svc_source_t * */
     svc_gather_config_t gather_config;
     svc_gather_t *gather;
+    int has_stale; /* a cursor was moved by another follower */
 };
 
 /* What every step of a turn needs. */
@@ -29,7 +30,7 @@ typedef struct turn_t {
     apr_pool_t *scratch;
 } turn_t;
 
-/* Another follower has moved its cursor: it is read again. */
+/* Another follower has moved its cursor: it is read again, see reload. */
 static void forget(void *baton, const char *name)
 {
     svc_subscriber_t *subscriber = baton;
@@ -38,6 +39,7 @@ static void forget(void *baton, const char *name)
 
     if (source)
         source->is_loaded = 0;
+    subscriber->has_stale = 1;
 }
 
 svc_subscriber_t *svc_subscriber_create(const svc_subscriber_config_t *config,
@@ -82,6 +84,31 @@ static svc_err_t *load(svc_source_t *source, const turn_t *turn)
     if (!err)
         svc_source_load(source, &cursor);
     return err;
+}
+
+/* Reads again the cursors that another follower has moved. At once, not when
+ * next something is heard: the other one may be dead by now. */
+static svc_err_t *reload(const turn_t *turn)
+{
+    svc_subscriber_t *subscriber = turn->subscriber;
+    apr_hash_index_t *at;
+
+    for (at = apr_hash_first(turn->scratch, subscriber->sources);
+         at && subscriber->has_stale; at = apr_hash_next(at)) {
+        svc_source_t *source = apr_hash_this_val(at);
+        svc_inbox_cursor_t cursor;
+        svc_err_t *err;
+
+        if (source->is_loaded)
+            continue;
+        if ((err = svc_inbox_read_cursor(&cursor, turn->db,
+                                         subscriber->config->inbox,
+                                         source->name, turn->scratch)))
+            return err;
+        svc_source_reload(source, &cursor, turn->now);
+    }
+    subscriber->has_stale = 0;
+    return NULL;
 }
 
 /* What is known of the log NAME that spoke through LINK; NULL when no log can
@@ -437,10 +464,11 @@ svc_err_t *svc_subscriber_turn(int *again, svc_subscriber_t *subscriber,
                                apr_pool_t *scratch)
 {
     turn_t turn = { subscriber, db, now, scratch };
-    svc_err_t *err = NULL;
+    svc_err_t *err;
     int i, is_complete, is_full;
 
     svc_gather_look(subscriber->gather, now);
+    err = reload(&turn);
     for (i = 0; i < subscriber->links->nelts && !err; i++) {
         svc_link_t *link = APR_ARRAY_IDX(subscriber->links, i, svc_link_t *);
 

@@ -25,6 +25,7 @@ struct svc_bus_socket_t {
     const char *endpoint;
     void *monitor;            /* tells of lost connections; NULL: it binds */
     int is_deaf;              /* see svc_bus_listen */
+    int was_lost;             /* see svc_bus_was_lost */
     apr_int64_t heal_at;      /* when to connect anew, in svc_time_ticks; 0:
                                  no need */
 };
@@ -118,7 +119,8 @@ static void watch(svc_bus_t *bus, svc_bus_socket_t *socket)
     }
 }
 
-static void heal(svc_bus_socket_t *socket)
+/* Takes note of what has become of the connection. */
+static void look(svc_bus_socket_t *socket)
 {
     zmq_msg_t message;
     apr_uint16_t event;
@@ -131,8 +133,14 @@ static void heal(svc_bus_socket_t *socket)
             continue;
         memcpy(&event, zmq_msg_data(&message), sizeof(event));
         socket->heal_at = event & LOST_EVENTS ? svc_time_ticks() + HEAL_MS : 0;
+        socket->was_lost |= (event & LOST_EVENTS) != 0;
     }
     zmq_msg_close(&message);
+}
+
+static void heal(svc_bus_socket_t *socket)
+{
+    look(socket);
     if (!socket->heal_at || svc_time_ticks() < socket->heal_at)
         return;
     zmq_disconnect(socket->zmq, socket->endpoint);
@@ -228,6 +236,16 @@ int svc_bus_receive(svc_bus_frame_t **frames, svc_bus_socket_t *socket,
     }
     *frames = (svc_bus_frame_t *)list->elts;
     return count <= SVC_BUS_MAX_FRAMES ? count : -1;
+}
+
+int svc_bus_was_lost(svc_bus_socket_t *socket)
+{
+    int was_lost;
+
+    look(socket);
+    was_lost = socket->was_lost;
+    socket->was_lost = 0;
+    return was_lost;
 }
 
 void svc_bus_listen(svc_bus_socket_t *socket, int on)

@@ -48,11 +48,16 @@ void svc_source_load(svc_source_t *source, const svc_inbox_cursor_t *cursor)
     forget_snapshot(source);
 }
 
+void svc_source_doubt(svc_source_t *source)
+{
+    source->is_doubtful = source->tail.position > 0;
+}
+
 void svc_source_hear(svc_source_t *source, apr_int64_t head, apr_int64_t now)
 {
     source->head = head;
     if (head < source->tail.position || now - source->heard_at > SILENCE_MS)
-        source->is_doubtful = source->tail.position > 0;
+        svc_source_doubt(source);
     source->heard_at = now;
 }
 

@@ -55,6 +55,10 @@ void svc_source_load(svc_source_t *source, const svc_inbox_cursor_t *cursor);
  * was taken, or that comes back after a silence, has to be confirmed. */
 void svc_source_hear(svc_source_t *source, apr_int64_t head, apr_int64_t now);
 
+/* The connection to it was lost: who speaks for it now may have another log. It
+ * has to be confirmed as well. */
+void svc_source_doubt(svc_source_t *source);
+
 /* Where an event at POSITION stands. */
 svc_source_place_t svc_source_place(const svc_source_t *source,
                                     apr_int64_t position);

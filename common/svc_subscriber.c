@@ -192,6 +192,20 @@ static svc_err_t *take_heartbeat(const turn_t *turn, svc_link_t *link,
     return err;
 }
 
+/* What LINK speaks for may be another log since its connection was lost. */
+static void doubt(const turn_t *turn, const svc_link_t *link)
+{
+    apr_hash_index_t *at;
+
+    for (at = apr_hash_first(turn->scratch, turn->subscriber->sources); at;
+         at = apr_hash_next(at)) {
+        svc_source_t *source = apr_hash_this_val(at);
+
+        if (source->link == link || link->source == source)
+            svc_source_doubt(source);
+    }
+}
+
 static svc_err_t *take_live(int *again, const turn_t *turn, svc_link_t *link)
 {
     svc_bus_frame_t *frames;
@@ -202,6 +216,8 @@ static svc_err_t *take_live(int *again, const turn_t *turn, svc_link_t *link)
         if (svc_gather_is_full(turn->subscriber->gather) ||
             (count = svc_bus_receive(&frames, link->sub, turn->scratch)) == 0)
             return NULL;
+        if (svc_bus_was_lost(link->sub))
+            doubt(turn, link);
         if (count != 2)
             add_bad(turn->subscriber, frames, count < 0 ? 1 : count,
                     "a message has two frames: subject and event");

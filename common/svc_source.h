@@ -71,8 +71,8 @@ void svc_source_take(svc_source_t *source, apr_int64_t position,
 void svc_source_confirm(svc_source_t *source);
 
 /* It was answered with RESET. True when that settles that a snapshot is needed:
- * at once when the log reaches the tail, else after SVC_SOURCE_LAG_MS in which
- * nobody confirmed the tail. */
+ * at once when the log reaches the tail, else after SVC_SOURCE_LAG_MS in which it
+ * was heard of, and nobody confirmed the tail. */
 int svc_source_reset(svc_source_t *source, apr_int64_t head, apr_int64_t now);
 
 /* A page of a snapshot that leads to AT came, of the ids greater than AFTER up

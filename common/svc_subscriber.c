@@ -307,8 +307,8 @@ static void take_reset(const turn_t *turn, const svc_bus_frame_t *frames)
     svc_source_t *source = apr_hash_get(turn->subscriber->sources,
                                         frames[1].data, APR_HASH_KEY_STRING);
 
-    if (source && svc_source_reset(source, apr_atoi64(frames[2].data),
-                                   turn->now))
+    if (source && source->is_loaded &&
+        svc_source_reset(source, apr_atoi64(frames[2].data), turn->now))
         svc_log(SVC_LOG_WARNING,
                 "SVC032: %s: the log of %s is not the one that was followed "
                 "up to position %" APR_INT64_T_FMT " (restored from a "

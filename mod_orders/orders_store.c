@@ -247,8 +247,9 @@ svc_err_t *orders_store_insert_ticket(int *changed, svc_stream_tx_t *tx,
     static const svc_db_sql_t sql = {
         "orders_store_insert_ticket",
         SVC_DB_SAME("INSERT INTO orders_tickets (id, source, title, user_id, "
-                    "order_id, cents, version) "
-                    "SELECT %s, %s, %s, %s, %s, %lld, %lld "
+                    "order_id, cents, version, claimed_by) "
+                    "SELECT %s, %s, %s, %s, %s, %lld, %lld, "
+                    "(SELECT o.id FROM orders o WHERE o.active_ticket_id = %s) "
                     "WHERE NOT EXISTS (SELECT 1 FROM orders_tickets "
                     "WHERE id = %s)")
     };
@@ -259,6 +260,7 @@ svc_err_t *orders_store_insert_ticket(int *changed, svc_stream_tx_t *tx,
                            ticket->order_id,
                            svc_db_arg(ticket->cents, tx->pool),
                            svc_db_arg(ticket->version, tx->pool),
+                           ticket->id,
                            ticket->id };
 
     return svc_db_run(changed, tx->db, &sql, args, tx->pool);

@@ -7,10 +7,10 @@
     "o.payment_id"
 #define ORDER_FROM \
     " FROM orders o LEFT JOIN orders_tickets t ON t.id = o.ticket_id "
-/* What every transition does besides. */
+/* What every transition does besides; the ticket may be no more. */
 #define CHANGE \
-    "version = version + 1, ticket_version = (SELECT t.version " \
-    "FROM orders_tickets t WHERE t.id = orders.ticket_id)"
+    "version = version + 1, ticket_version = COALESCE((SELECT t.version " \
+    "FROM orders_tickets t WHERE t.id = orders.ticket_id), ticket_version)"
 #define CANCEL \
     "UPDATE orders SET status = 'cancelled', cancel_reason = %s, " \
     "active_ticket_id = NULL, due_at = NULL, " CHANGE " WHERE id = %s "

@@ -133,11 +133,22 @@ static const char *state(const char *id)
         " FROM orders WHERE id = '%s'", id));
 }
 
-/* Nothing but a payment completes an order, and there is none yet. */
-static void pay(const char *id)
+/* The payment PAYMENT_ID arrives for an order; what becomes of it. */
+static const char *pay(const char *id, const char *payment_id)
 {
-    fixture_do(db, apr_psprintf(fixture.pool, "UPDATE orders SET "
-               "status = 'complete', due_at = NULL WHERE id = '%s'", id));
+    orders_payment_t payment = { .id = payment_id, .order_id = id,
+                                 .cents = 2000 };
+    order_t order;
+    int is_repeated;
+    svc_err_t *err;
+
+    begin();
+    err = orders_service_pay(&is_repeated, &order, &payment, &tx, fixture.pool);
+    if (err)
+        svc_db_rollback(tx.db, tx.pool);
+    else
+        commit();
+    return err ? err->detail ? err->detail : err->message : payment.status;
 }
 
 static const char *claim_of(const char *ticket_id)
@@ -245,25 +256,25 @@ static void in_range(void)
 
 static void orders_of_them(void)
 {
-    const char *orders[4];
+    const char *orders[5];
     order_t got;
     svc_etag_condition_t none = { NULL, NULL };
     int i, before;
 
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < 5; i++) {
         replace(id_of(201 + i), 0, NULL);
         orders[i] = buy(id_of(201 + i));
     }
     replace(id_of(202), 1, orders[1]);
     replace(id_of(203), 1, orders[2]);
-    pay(orders[2]);
+    is_str(pay(orders[2], "p2"), ORDERS_PAID, "one of five orders is paid");
     before = events();
     prune(ONE, id_of(200), id_of(203), NULL);
     is_str(state(orders[0]), "cancelled 1 reserved",
            "an order for a ticket that is no more is cancelled");
     is_str(state(orders[1]), "cancelled 2 reserved",
            "... also one that awaits payment");
-    is_str(state(orders[2]), "complete 1", "one that is paid is kept");
+    is_str(state(orders[2]), "complete 2", "one that is paid is kept");
     is_str(state(orders[3]), "created 0", "one for another ticket stays");
     is_int(events(), before + 2, "each is told once");
     is_str(fixture_text(db, apr_psprintf(fixture.pool,
@@ -273,7 +284,7 @@ static void orders_of_them(void)
            apr_pstrcat(fixture.pool, "order:cancelledreserved", id_of(201),
                        " order:cancelledreserved", id_of(202), NULL),
            "... as order:cancelled, with the reason and the ticket");
-    is_str(tickets(), "107 204", "the tickets are gone");
+    is_str(tickets(), "107 204 205", "the tickets are gone");
     is_int(fixture_int(db, "SELECT COUNT(*) FROM orders WHERE "
                "(status = 'cancelled') <> (active_ticket_id IS NULL)"), 0,
            "cancelled orders are active no more");
@@ -291,6 +302,18 @@ static void orders_of_them(void)
     before = events();
     prune(ONE, id_of(200), id_of(203), NULL);
     is_int(events(), before, "again: there is nothing to tell");
+    is_str(pay(orders[0], "p0"), ORDERS_REFUNDED,
+           "a payment that comes late is given back");
+    is_str(pay(orders[2], "p3"), ORDERS_REFUNDED,
+           "... so is a second one of the order that is paid");
+    is_int(events(), before + 2, "... which is told");
+    is_str(pay(orders[4], "p4"), ORDERS_RECORDED,
+           "a payment is recorded before the ticket is reserved");
+    prune(ONE, id_of(204), id_of(205), NULL);
+    is_str(state(orders[4]), "cancelled 2 reserved",
+           "... then the ticket is no more: the order is cancelled");
+    ok(strncmp(last_event(), "order:refund-required{", 22) == 0 &&
+           strstr(last_event(), "\"p4\""), "... and the payment given back");
     replace(id_of(201), 4, NULL);
     succeeds(post(&got, id_of(201)), "a ticket that is back can be ordered");
     replace(id_of(203), 4, NULL);

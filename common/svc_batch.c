@@ -305,14 +305,18 @@ static svc_err_t *apply_carefully(svc_batch_t *batch, svc_stream_tx_t *tx,
     return svc_db_text(tx->db, "RELEASE SAVEPOINT one_event", tx->pool);
 }
 
+/* The entity of ITEM, which is in a snapshot of SOURCE. */
 static svc_err_t *replace(svc_batch_t *batch, svc_stream_tx_t *tx,
-                          const svc_batch_item_t *item)
+                          const svc_batch_item_t *item, const char *source)
 {
     svc_inbox_context_t context = { tx, batch->inbox, 1 };
     svc_err_t *err;
 
     if (item->bad)
         return set_aside(batch, tx, item, item->bad);
+    if (strcmp(item->event.source, source) != 0)
+        return set_aside(batch, tx, item,
+                         "it is in a snapshot of another source");
     err = batch->handler->replace(&context, &item->event);
     if (err && svc_err_is_domain(err))
         return set_aside(batch, tx, item, err->message);
@@ -343,7 +347,7 @@ static svc_err_t *apply_page(svc_batch_t *batch, svc_stream_tx_t *tx,
         if (item->event.entity)
             apr_hash_set(page->range.present, item->event.entity,
                          APR_HASH_KEY_STRING, item);
-        err = replace(batch, tx, item);
+        err = replace(batch, tx, item, move->source);
     }
     if (err || (err = batch->handler->prune(&context, &page->range)) ||
         !is_last(page))

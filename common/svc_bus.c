@@ -23,10 +23,12 @@
 #endif
 
 struct svc_bus_socket_t {
+    const svc_bus_t *bus;
     void *zmq;
     const char *endpoint;
     void *monitor;            /* tells of lost connections; NULL: it binds */
     int is_deaf;              /* see svc_bus_listen */
+    int was_lost;             /* see svc_bus_was_lost */
     apr_int64_t heal_at;      /* when to connect anew, in svc_time_ticks; 0:
                                  no need */
     int is_refused;           /* by the other side's list, the last time */
@@ -164,10 +166,15 @@ static void configure(void *zmq, svc_bus_kind_t kind)
     set(zmq, ZMQ_RCVHWM, kind == SVC_BUS_SUB ? 20000
                          : kind == SVC_BUS_ROUTER ? 64 : 1000);
     zmq_setsockopt(zmq, ZMQ_MAXMSGSIZE, &max_size, sizeof(max_size));
-    /* A peer that vanished without a word is noticed within 3 s. */
-    set(zmq, ZMQ_HEARTBEAT_IVL, 1000);
-    set(zmq, ZMQ_HEARTBEAT_TIMEOUT, 3000);
-    set(zmq, ZMQ_HEARTBEAT_TTL, 5000);
+    /* A peer that vanished without a word is noticed by the kernel within 6 s.
+     * Not by ZMQ_HEARTBEAT_IVL: with that libzmq 4.3.4 aborts the process when a
+     * peer leaves while its queue here is full (zeromq/libzmq#4364, #3937). */
+    set(zmq, ZMQ_TCP_KEEPALIVE, 1);
+    set(zmq, ZMQ_TCP_KEEPALIVE_IDLE, 1);
+    set(zmq, ZMQ_TCP_KEEPALIVE_INTVL, 1);
+    set(zmq, ZMQ_TCP_KEEPALIVE_CNT, 4);
+    if (kind == SVC_BUS_SUB || kind == SVC_BUS_DEALER)
+        set(zmq, ZMQ_TCP_MAXRT, 5000); /* also when something is on its way */
     set(zmq, ZMQ_HANDSHAKE_IVL, 5000);
     /* Unanswered, the kernel tries at longer and longer intervals, and would
      * notice half a minute late that a network is back. */
@@ -230,12 +237,14 @@ static void heed(const svc_bus_t *bus, svc_bus_socket_t *socket, int event)
     if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
         socket->failures = socket->is_refused = 0;
     socket->heal_at = 0;
+    socket->was_lost |= (event & LOST_EVENTS) != 0;
     if (event & LOST_EVENTS)
         socket->heal_at = svc_time_ticks() +
                           (socket->is_refused ? HEAL_REFUSED_MS : HEAL_MS);
 }
 
-static void heal(const svc_bus_t *bus, svc_bus_socket_t *socket)
+/* Takes note of what has become of the connection. */
+static void look(const svc_bus_t *bus, svc_bus_socket_t *socket)
 {
     zmq_msg_t message;
     apr_uint16_t event;
@@ -250,6 +259,11 @@ static void heal(const svc_bus_t *bus, svc_bus_socket_t *socket)
         heed(bus, socket, event);
     }
     zmq_msg_close(&message);
+}
+
+static void heal(const svc_bus_t *bus, svc_bus_socket_t *socket)
+{
+    look(bus, socket);
     if (!socket->heal_at || svc_time_ticks() < socket->heal_at)
         return;
     zmq_disconnect(socket->zmq, socket->endpoint);
@@ -282,6 +296,7 @@ svc_err_t *svc_bus_open(svc_bus_socket_t **out, svc_bus_t *bus,
         return err;
     }
     socket = apr_pcalloc(bus->pool, sizeof(*socket));
+    socket->bus = bus;
     socket->zmq = zmq;
     socket->endpoint = apr_pstrdup(bus->pool, endpoint);
     if (!binds)
@@ -347,6 +362,16 @@ int svc_bus_receive(svc_bus_frame_t **frames, svc_bus_socket_t *socket,
     }
     *frames = (svc_bus_frame_t *)list->elts;
     return count <= SVC_BUS_MAX_FRAMES ? count : -1;
+}
+
+int svc_bus_was_lost(svc_bus_socket_t *socket)
+{
+    int was_lost;
+
+    look(socket->bus, socket);
+    was_lost = socket->was_lost;
+    socket->was_lost = 0;
+    return was_lost;
 }
 
 void svc_bus_listen(svc_bus_socket_t *socket, int on)

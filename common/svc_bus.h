@@ -85,6 +85,10 @@ int svc_bus_send(svc_bus_socket_t *socket, const svc_bus_frame_t *frames,
 int svc_bus_receive(svc_bus_frame_t **frames, svc_bus_socket_t *socket,
                     apr_pool_t *pool);
 
+/* Was the connection of this SUB or DEALER lost since this was asked last? After
+ * a message was received: whether it may be one of a new connection. */
+int svc_bus_was_lost(svc_bus_socket_t *socket);
+
 /* Whether svc_bus_wait ends for messages on SOCKET: yes, until told otherwise. */
 void svc_bus_listen(svc_bus_socket_t *socket, int on);
 

@@ -1,4 +1,4 @@
-/* svc_leader: what the process that leads does for its service: publish, follow
+/* svc_leader: what the process that leads does for its service: publish, follow,
  * sweep, and remove what is older than the retention, in one thread, turn by
  * turn.
  */

@@ -62,11 +62,20 @@ void svc_source_reload(svc_source_t *source, const svc_inbox_cursor_t *cursor,
     forget_snapshot(source);
 }
 
+void svc_source_doubt(svc_source_t *source)
+{
+    source->is_doubtful = source->tail.position > 0;
+}
+
 void svc_source_hear(svc_source_t *source, apr_int64_t head, apr_int64_t now)
 {
+    int was_silent = now - source->heard_at > SILENCE_MS;
+
     source->head = head;
-    if (head < source->tail.position || now - source->heard_at > SILENCE_MS)
-        source->is_doubtful = source->tail.position > 0;
+    if (head < source->tail.position || was_silent)
+        svc_source_doubt(source);
+    if (was_silent)
+        source->reset_at = 0; /* it has had no time to catch up */
     source->heard_at = now;
 }
 

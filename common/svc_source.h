@@ -60,6 +60,10 @@ void svc_source_reload(svc_source_t *source, const svc_inbox_cursor_t *cursor,
  * was taken, or that comes back after a silence, has to be confirmed. */
 void svc_source_hear(svc_source_t *source, apr_int64_t head, apr_int64_t now);
 
+/* The connection to it was lost: who speaks for it now may have another log. It
+ * has to be confirmed as well. */
+void svc_source_doubt(svc_source_t *source);
+
 /* Where an event at POSITION stands. */
 svc_source_place_t svc_source_place(const svc_source_t *source,
                                     apr_int64_t position);
@@ -72,8 +76,8 @@ void svc_source_take(svc_source_t *source, apr_int64_t position,
 void svc_source_confirm(svc_source_t *source);
 
 /* It was answered with RESET. True when that settles that a snapshot is needed:
- * at once when the log reaches the tail, else after SVC_SOURCE_LAG_MS in which
- * nobody confirmed the tail. */
+ * at once when the log reaches the tail, else after SVC_SOURCE_LAG_MS in which it
+ * was heard of, and nobody confirmed the tail. */
 int svc_source_reset(svc_source_t *source, apr_int64_t head, apr_int64_t now);
 
 /* A page of a snapshot that leads to AT came, of the ids greater than AFTER up

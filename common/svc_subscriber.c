@@ -3,23 +3,21 @@
 
 #include <string.h>
 
-#include <apr_hash.h>
 #include <apr_strings.h>
 
 #include "svc_gather.h"
 #include "svc_log.h"
+#include "svc_sources.h"
 
 #define MAX_TAKEN 200      /* messages taken from a socket in one turn */
-#define MAX_SOURCES 256    /* that are followed; more cannot be meant */
 
 struct svc_subscriber_t {
     const svc_subscriber_config_t *config;
     apr_pool_t *pool;
     apr_array_header_t *links; /* svc_link_t * */
-    apr_hash_t *sources;       /* name -> svc_source_t * */
+    svc_sources_t *sources;
     svc_gather_config_t gather_config;
     svc_gather_t *gather;
-    int has_stale; /* a cursor was moved by another follower */
 };
 
 /* What every step of a turn needs. */
@@ -30,16 +28,11 @@ typedef struct turn_t {
     apr_pool_t *scratch;
 } turn_t;
 
-/* Another follower has moved its cursor: it is read again, see reload. */
-static void forget(void *baton, const char *name)
+static void overtaken(void *baton, const char *name)
 {
     svc_subscriber_t *subscriber = baton;
-    svc_source_t *source = apr_hash_get(subscriber->sources, name,
-                                        APR_HASH_KEY_STRING);
 
-    if (source)
-        source->is_loaded = 0;
-    subscriber->has_stale = 1;
+    svc_sources_overtaken(subscriber->sources, name);
 }
 
 svc_subscriber_t *svc_subscriber_create(const svc_subscriber_config_t *config,
@@ -51,13 +44,13 @@ svc_subscriber_t *svc_subscriber_create(const svc_subscriber_config_t *config,
     subscriber->config = config;
     subscriber->pool = pool;
     subscriber->links = apr_array_make(pool, 4, sizeof(svc_link_t *));
-    subscriber->sources = apr_hash_make(pool);
+    subscriber->sources = svc_sources_create(config->inbox, pool);
     subscriber->gather_config = (svc_gather_config_t){
         config->name, config->inbox, config->handler, config->writer,
         config->stats
     };
-    subscriber->gather = svc_gather_create(&subscriber->gather_config, forget,
-                                           subscriber, pool);
+    subscriber->gather = svc_gather_create(&subscriber->gather_config,
+                                           overtaken, subscriber, pool);
     for (i = 0; i < config->peers->nelts; i++) {
         svc_link_t *link;
         svc_err_t *err = svc_link_open(
@@ -73,67 +66,6 @@ svc_subscriber_t *svc_subscriber_create(const svc_subscriber_config_t *config,
 }
 
 /* --- what arrives -------------------------------------------------------------- */
-
-static svc_err_t *load(svc_source_t *source, const turn_t *turn)
-{
-    svc_inbox_cursor_t cursor;
-    svc_err_t *err = svc_inbox_read_cursor(&cursor, turn->db,
-                                           turn->subscriber->config->inbox,
-                                           source->name, turn->scratch);
-
-    if (!err)
-        svc_source_load(source, &cursor);
-    return err;
-}
-
-/* Reads again the cursors that another follower has moved. At once, not when
- * next something is heard: the other one may be dead by now. */
-static svc_err_t *reload(const turn_t *turn)
-{
-    svc_subscriber_t *subscriber = turn->subscriber;
-    apr_hash_index_t *at;
-
-    for (at = apr_hash_first(turn->scratch, subscriber->sources);
-         at && subscriber->has_stale; at = apr_hash_next(at)) {
-        svc_source_t *source = apr_hash_this_val(at);
-        svc_inbox_cursor_t cursor;
-        svc_err_t *err;
-
-        if (source->is_loaded)
-            continue;
-        if ((err = svc_inbox_read_cursor(&cursor, turn->db,
-                                         subscriber->config->inbox,
-                                         source->name, turn->scratch)))
-            return err;
-        svc_source_reload(source, &cursor, turn->now);
-    }
-    subscriber->has_stale = 0;
-    return NULL;
-}
-
-/* What is known of the log NAME that spoke through LINK; NULL when no log can
- * be asked for there. */
-static svc_err_t *find_source(svc_source_t **out, const turn_t *turn,
-                              svc_link_t *link, const char *name)
-{
-    svc_subscriber_t *subscriber = turn->subscriber;
-    svc_source_t *source = apr_hash_get(subscriber->sources, name,
-                                        APR_HASH_KEY_STRING);
-
-    *out = NULL;
-    if (!source && (!link->dealer ||
-                    apr_hash_count(subscriber->sources) >= MAX_SOURCES))
-        return NULL;
-    if (!source) {
-        source = svc_source_create(name, subscriber->pool);
-        apr_hash_set(subscriber->sources, source->name, APR_HASH_KEY_STRING,
-                     source);
-    }
-    if (!source->link || link->source == source)
-        source->link = link;
-    *out = source;
-    return source->is_loaded ? NULL : load(source, turn);
-}
 
 /* An event of the log of SOURCE, live or replayed. */
 static void take_event(const turn_t *turn, svc_source_t *source,
@@ -170,7 +102,8 @@ static svc_err_t *take_message(const turn_t *turn, svc_link_t *link,
         svc_gather_bad(subscriber->gather, NULL, frames, 2, err->message);
         return NULL;
     }
-    if ((err = find_source(&source, turn, link, event.source)))
+    if ((err = svc_sources_find(&source, subscriber->sources, link,
+                                event.source, turn->db, turn->scratch)))
         return err;
     if (source && event.position > 0)
         take_event(turn, source, frames[0].data, &event);
@@ -192,7 +125,8 @@ static svc_err_t *take_heartbeat(const turn_t *turn, svc_link_t *link,
                        err->message);
         return NULL;
     }
-    err = find_source(&source, turn, link, event.source);
+    err = svc_sources_find(&source, turn->subscriber->sources, link,
+                           event.source, turn->db, turn->scratch);
     if (source)
         svc_source_hear(source, event.position, turn->now);
     return err;
@@ -208,6 +142,8 @@ static svc_err_t *take_live(int *again, const turn_t *turn, svc_link_t *link)
         if (svc_gather_is_full(turn->subscriber->gather) ||
             (count = svc_bus_receive(&frames, link->sub, turn->scratch)) == 0)
             return NULL;
+        if (svc_bus_was_lost(link->sub))
+            svc_sources_doubt(turn->subscriber->sources, link);
         if (count != 2)
             svc_gather_bad(turn->subscriber->gather, NULL, frames,
                            count < 0 ? 1 : count,
@@ -227,7 +163,8 @@ static svc_err_t *take_live(int *again, const turn_t *turn, svc_link_t *link)
 static svc_err_t *introduce(svc_source_t **out, const turn_t *turn,
                             svc_link_t *link, const char *name)
 {
-    svc_err_t *err = find_source(out, turn, link, name);
+    svc_err_t *err = svc_sources_find(out, turn->subscriber->sources, link,
+                                      name, turn->db, turn->scratch);
 
     if (err || !*out)
         return err;
@@ -333,8 +270,8 @@ static void take_page(const turn_t *turn, const svc_bus_frame_t *frames,
                       int count)
 {
     svc_subscriber_t *subscriber = turn->subscriber;
-    svc_source_t *source = apr_hash_get(subscriber->sources, frames[1].data,
-                                        APR_HASH_KEY_STRING);
+    svc_source_t *source = svc_sources_get(subscriber->sources,
+                                           frames[1].data);
     const char *after = frames[4].data, *last = frames[5].data;
     svc_batch_move_t move = { .source = frames[1].data };
 
@@ -352,11 +289,11 @@ static void take_page(const turn_t *turn, const svc_bus_frame_t *frames,
 
 static void take_reset(const turn_t *turn, const svc_bus_frame_t *frames)
 {
-    svc_source_t *source = apr_hash_get(turn->subscriber->sources,
-                                        frames[1].data, APR_HASH_KEY_STRING);
+    svc_source_t *source = svc_sources_get(turn->subscriber->sources,
+                                           frames[1].data);
 
-    if (source && svc_source_reset(source, apr_atoi64(frames[2].data),
-                                   turn->now))
+    if (source && source->is_loaded &&
+        svc_source_reset(source, apr_atoi64(frames[2].data), turn->now))
         svc_log(SVC_LOG_WARNING,
                 "SVC032: %s: the log of %s is not the one that was followed "
                 "up to position %" APR_INT64_T_FMT " (restored from a "
@@ -438,12 +375,11 @@ static svc_link_t *choose_link(const svc_subscriber_t *subscriber,
 static int ask_sources(const turn_t *turn)
 {
     svc_subscriber_t *subscriber = turn->subscriber;
-    apr_hash_index_t *at;
-    int is_complete = 1;
+    const apr_array_header_t *all = svc_sources_all(subscriber->sources);
+    int i, is_complete = 1;
 
-    for (at = apr_hash_first(turn->scratch, subscriber->sources); at;
-         at = apr_hash_next(at)) {
-        svc_source_t *source = apr_hash_this_val(at);
+    for (i = 0; i < all->nelts; i++) {
+        svc_source_t *source = APR_ARRAY_IDX(all, i, svc_source_t *);
 
         is_complete = is_complete && svc_source_is_complete(source);
         if (svc_gather_is_full(subscriber->gather) ||
@@ -468,7 +404,7 @@ svc_err_t *svc_subscriber_turn(int *again, svc_subscriber_t *subscriber,
     int i, is_complete, is_full;
 
     svc_gather_look(subscriber->gather, now);
-    err = reload(&turn);
+    err = svc_sources_reload(subscriber->sources, db, now, scratch);
     for (i = 0; i < subscriber->links->nelts && !err; i++) {
         svc_link_t *link = APR_ARRAY_IDX(subscriber->links, i, svc_link_t *);
 
@@ -486,7 +422,7 @@ svc_err_t *svc_subscriber_turn(int *again, svc_subscriber_t *subscriber,
         svc_link_listen(link, !is_full); /* there is no room for more */
     }
     if (is_complete && svc_gather_is_idle(subscriber->gather) &&
-        apr_hash_count(subscriber->sources) > 0)
+        svc_sources_all(subscriber->sources)->nelts > 0)
         atomic_store(&subscriber->config->stats->caught_up_at, now);
     return err;
 }

@@ -7,17 +7,18 @@
     "o.payment_id"
 #define ORDER_FROM \
     " FROM orders o LEFT JOIN orders_tickets t ON t.id = o.ticket_id "
-/* What every transition does besides. */
+/* What every transition does besides; the ticket may be no more. */
 #define CHANGE \
-    "version = version + 1, ticket_version = (SELECT t.version " \
-    "FROM orders_tickets t WHERE t.id = orders.ticket_id)"
+    "version = version + 1, ticket_version = COALESCE((SELECT t.version " \
+    "FROM orders_tickets t WHERE t.id = orders.ticket_id), ticket_version)"
 #define CANCEL \
     "UPDATE orders SET status = 'cancelled', cancel_reason = %s, " \
     "active_ticket_id = NULL, due_at = NULL, " CHANGE " WHERE id = %s "
 
 #define INSERT_TICKET(insert, on_conflict) \
     insert " orders_tickets (id, source, title, user_id, order_id, cents, " \
-    "version) VALUES (%s, %s, %s, %s, %s, %lld, %lld)" on_conflict
+    "version, claimed_by) VALUES (%s, %s, %s, %s, %s, %lld, %lld, " \
+    "(SELECT o.id FROM orders o WHERE o.active_ticket_id = %s))" on_conflict
 
 static void read_order(order_t *order, const svc_db_row_t *row)
 {
@@ -301,7 +302,8 @@ svc_err_t *orders_store_insert_ticket(int *changed, svc_stream_tx_t *tx,
                            ticket->user_id,
                            ticket->order_id,
                            svc_db_arg(ticket->cents, tx->pool),
-                           svc_db_arg(ticket->version, tx->pool) };
+                           svc_db_arg(ticket->version, tx->pool),
+                           ticket->id };
 
     return svc_db_run(changed, tx->db, &sql, args, tx->pool);
 }

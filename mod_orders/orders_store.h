@@ -66,7 +66,8 @@ svc_err_t *orders_store_get_ticket(int *found, orders_ticket_t *out,
                                    svc_db_t *db, const char *id,
                                    apr_pool_t *pool);
 
-/* Adds a ticket to the replica, if it is not there. */
+/* Adds a ticket to the replica, if it is not there. One that was there before may
+ * have been sold: then it is claimed. */
 svc_err_t *orders_store_insert_ticket(int *changed, svc_stream_tx_t *tx,
                                       const orders_ticket_t *ticket);
 

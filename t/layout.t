@@ -17,7 +17,7 @@ my @layers = (
     [ domain_io => qw(svc_stream svc_event svc_schema svc_inbox
                       MODULE MODULE_store MODULE_payments_store MODULE_json MODULE_change MODULE_replica MODULE_events
                       MODULE_schema) ],
-    [ use_cases => qw(MODULE_service svc_queue svc_writer svc_batch svc_gather svc_replay svc_publisher svc_source svc_link
+    [ use_cases => qw(MODULE_service svc_queue svc_writer svc_batch svc_gather svc_replay svc_publisher svc_source svc_link svc_sources
                       svc_subscriber svc_leader) ],
     [ edge      => qw(mod_MODULE_private mod_MODULE_conf mod_MODULE_http
                       svc_ap_route svc_ap_http svc_ap_check svc_ap_conf svc_ap_db svc_ap_files svc_ap_instance svc_ap_module svc_ap_worker) ],

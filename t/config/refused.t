@@ -187,13 +187,21 @@ for ([ 'OrdersExpiration', '0', '-1', 'abc', ' ', '1.5', '10s', '31622401', '999
     refused("$directive '$_'", qr/^$directive: '\Q$_\E' is not a number from 1 to \d+/, conf => qq($directive "$_"\n))
         for @values;
 }
+for my $directive ('TicketsRetention', 'OrdersRetention') {   # 0 is for ever
+    refused("$directive '$_'", qr/^$directive: '\Q$_\E' is not a number from 0 to 36500/, conf => qq($directive "$_"\n))
+        for '-1', 'abc', ' ', '1.5', '7d', '36501', '99999999999999999999';
+    for my $days (0, 1, 36500) {
+        ($code, $output) = configtest(conf => "$directive $days\n");
+        is "$code $output", "0 Syntax OK\n", "$directive $days is fine";
+    }
+}
 for my $conf ('OrdersExpiration 1', 'OrdersExpiration 31622400', 'OrdersMaxBody 1', 'TicketsMaxBody 1073741824') {
     ($code, $output) = configtest(conf => "$conf\n");
     is "$code $output", "0 Syntax OK\n", "$conf is fine";
 }
 refused("$_ belongs to a server, not to a location", qr/^$_ not allowed in <Location> context/,
     conf => "<Location />\n$_ 5\n</Location>\n")
-    for 'OrdersExpiration', 'TicketsMaxBody', 'TicketsPublish';
+    for 'OrdersExpiration', 'OrdersRetention', 'TicketsMaxBody', 'TicketsPublish';
 refused('a directive without its argument', qr/^OrdersExpiration takes one argument/, conf => "OrdersExpiration\n");
 
 log_is_clean;

@@ -353,7 +353,7 @@ static void add_state(svc_batch_t *batch, const char *id, int version,
 
 static void pages(void)
 {
-    svc_event_t unread = { .text = "no event" };
+    svc_event_t unread = { .text = "no event" }, foreign;
     svc_batch_t *batch = new_page(6, 50, "", "k");
     int before = quarantined();
 
@@ -364,14 +364,20 @@ static void pages(void)
     add_state(batch, "b", 5, "refuse");
     svc_batch_add_state(batch, "x:y", &unread, "it cannot be read",
                         fixture.pool);
+    foreign = make_event("f", 0, NULL, 0);
+    foreign.source = "urn:b";
+    svc_batch_add_state(batch, "x:y", &foreign, NULL, fixture.pool);
     add_state(batch, "c", 7, NULL);
     succeeds(run(batch), "a page of a snapshot is applied");
     ok(version_of("a") == 4 && version_of("c") == 7,
        "... each entity has its state, be it older than what was here");
     is_int(version_of("gone"), -1, "... what is not in its range is given up");
-    is_int(quarantined() - before, 2, "... what is bad is set aside");
+    is_int(quarantined() - before, 3, "... what is bad is set aside");
+    is_int(version_of("f"), -1, "... so is what is of another source");
     is_int(version_of("b"), 0, "... and left as it was");
     is_int(cursor(), 6, "the cursor stays before the last page");
+    is_int(APR_ARRAY_IDX(batch->pages, 0, svc_batch_page_t).move.moved, 1,
+           "... where it was held");
     fixture_do(db, "INSERT INTO x_a (id, n) VALUES ('gone', 3)");
     add(batch = new_batch(), "z", 9, NULL, NULL);
     succeeds(run(batch), "an event comes early");
@@ -393,6 +399,33 @@ static void pages(void)
     is_int(cursor(), 0, "... the cursor is at its begin");
 }
 
+/* What is left of a page whose transaction was undone: nothing, and it is
+ * applied anew. */
+static void page_again(void)
+{
+    svc_batch_t *batch = new_page(0, 70, "", "");
+    int before = quarantined();
+    svc_stream_tx_t tx;
+
+    APR_ARRAY_IDX(batch->pages, 0, svc_batch_page_t).move.from.event_id = "";
+    fixture_do(db, "INSERT INTO x_a (id, n) SELECT 'gone', 3 WHERE NOT EXISTS "
+                   "(SELECT 1 FROM x_a WHERE id = 'gone')");
+    fixture_do(db, "UPDATE x_cursor SET position = 0, event_id = ''");
+    add_state(batch, "a", 11, NULL);
+    add_state(batch, "b", 12, "refuse");
+    must(svc_stream_begin(&tx, db, stream, fixture.pool));
+    succeeds(svc_batch_run(batch, &tx, fixture.pool), "a page is applied");
+    svc_db_rollback(tx.db, tx.pool);
+    ok(cursor() == 0 && version_of("a") == 4 && version_of("gone") == 3,
+       "... and undone with its transaction");
+    succeeds(run(batch), "it is applied again");
+    ok(cursor() == 70 && version_of("a") == 11 && version_of("gone") == -1,
+       "... with all its effects");
+    is_int(quarantined() - before, 1, "... and what is bad is set aside once");
+    is_int(batch->notes->nelts, 1, "... and said once");
+    is_int(batch->pages->nelts, 1, "... it is still one page");
+}
+
 int main(void)
 {
     fixture_begin();
@@ -408,6 +441,7 @@ int main(void)
     poisonous(0);
     no_room();
     pages();
+    page_again();
     svc_db_close(db);
     return fixture_end();
 }

@@ -63,6 +63,41 @@ static void cursors(void)
     is_int(cursor("a").position, 7, "... and is undone with its transaction");
 }
 
+static int holds(const char *source, apr_int64_t from, const char *from_id)
+{
+    svc_inbox_cursor_t at = { from, from_id };
+    int is_held = -1;
+
+    must(svc_inbox_hold_cursor(&is_held, &tx, inbox, source, &at));
+    return is_held;
+}
+
+static void holding(void)
+{
+    begin();
+    is_int(holds("a", 7, "e7"), 1, "a cursor is held where it stands");
+    is_int(cursor("a").position, 7, "... and stays there");
+    is_int(holds("a", 7, "other"), 0, "not with another event");
+    is_int(holds("a", 6, "e7"), 0, "... or elsewhere");
+    is_int(holds("a", 8, "e7"), 0, "... be it ahead");
+    is_int(holds("b", 7, "e7"), 0, "... or of another source");
+    is_int(holds("new", 0, ""), 1, "one that is not there is held at 0");
+    is_int(holds("new", 1, ""), 0, "... and nowhere else");
+    is_int(holds("a", 0, ""), 0, "one that is there is not");
+    is_int(fixture_int(db, "SELECT COUNT(*) FROM tickets_cursor"), 2,
+           "to hold a cursor makes none");
+    is_int(move("a", 7, "e7", 4, "e4"), 1, "one that is held can be moved back");
+    is_int(holds("a", 7, "e7"), 0, "... then it is no more where it was");
+    is_int(holds("a", 4, "e4"), 1, "... but where it is");
+    is_int(move("a", 4, "e4", 0, ""), 1, "... to the begin as well");
+    is_int(holds("a", 0, ""), 1, "... and held there");
+    is_int(move("a", 0, "", 1, "e1"), 1, "... and moved on");
+    commit();
+    is_str(cursor("a").event_id, "e1", "that is kept");
+    is_int(fixture_int(db, "SELECT COUNT(*) FROM tickets_cursor"), 2,
+           "... in its one row");
+}
+
 static const char *unpark(const char *entity, apr_int64_t version)
 {
     const char *subject = NULL, *text = NULL;
@@ -184,6 +219,29 @@ static void quarantine(void)
                        "WHERE position = 6") > 0, "... and the time");
 }
 
+static void forgetting(void)
+{
+    fixture_do(db, "DELETE FROM tickets_quarantine");
+    begin();
+    must(svc_inbox_quarantine(&tx, inbox, "src", 1, "s", "{}", "why"));
+    must(svc_inbox_quarantine(&tx, inbox, "src", 2, "s", "{}", "why"));
+    must(svc_inbox_quarantine(&tx, inbox, "src", 3, "s", "{}", "why"));
+    commit();
+    fixture_do(db, "UPDATE tickets_quarantine SET recorded_at = position");
+    begin();
+    must(svc_inbox_forget(&tx, inbox, 2));
+    commit();
+    is_str(fixture_text(db, "SELECT position FROM tickets_quarantine "
+                            "ORDER BY position"), "2 3",
+           "what was set aside before a time is forgotten, and no more");
+    begin();
+    must(svc_inbox_forget(&tx, inbox, 9));
+    must(svc_inbox_forget(&tx, inbox, 9));
+    commit();
+    is_int(fixture_int(db, "SELECT COUNT(*) FROM tickets_quarantine"), 0,
+           "... all of it, if it is old");
+}
+
 int main(void)
 {
     fixture_begin();
@@ -191,9 +249,11 @@ int main(void)
     inbox = svc_inbox_create("tickets", fixture.pool);
     db = fixture_database("x.db", &tickets_schema, stream);
     cursors();
+    holding();
     parking();
     quarantine();
     bounds();
+    forgetting();
     svc_db_close(db);
     return fixture_end();
 }

@@ -170,6 +170,91 @@ static void published(void)
     is_int(position, 5, "... and rolled back with its transaction");
 }
 
+/* --- trimming ---------------------------------------------------------------------- */
+
+/* Removes what was recorded before BEFORE; how many. */
+static int trim(apr_int64_t before, int limit)
+{
+    svc_stream_tx_t tx = begin(db, one);
+    int removed = -1;
+
+    must(svc_stream_trim(&removed, &tx, before, limit));
+    must(svc_stream_commit(&tx));
+    return removed;
+}
+
+static apr_int64_t trimmed_to(void)
+{
+    apr_int64_t position = -1;
+
+    must(svc_stream_trimmed(&position, other, two, fixture.pool));
+    return position;
+}
+
+static const char *id_at(apr_int64_t position)
+{
+    const char *id = NULL;
+
+    must(svc_stream_event_id(&id, db, one, position, fixture.pool));
+    return id;
+}
+
+static void trimming(void)
+{
+    const char *second, *third, *fifth, *source;
+    svc_stream_tx_t tx;
+    apr_array_header_t *rows = NULL;
+    apr_int64_t head = -1;
+    int removed = -1;
+
+    is_int(trimmed_to(), 0, "at first nothing is removed");
+    fixture_do(db, "UPDATE tickets_log SET recorded_at = position * 1000");
+    is_int(trim(1000, 100), 0, "what is not older than the limit stays");
+    is_int(trimmed_to(), 0, "... and nothing is noted");
+    is_str(positions(), "1 2 3 4 5", "... all is there");
+    second = id_at(2);
+    third = id_at(3);
+    fifth = id_at(5);
+    is_int(trim(4000, 2), 2, "as many as are allowed are removed");
+    is_str(positions(), "3 4 5", "... from the begin");
+    is_int(trimmed_to(), 2, "the last one that was is noted");
+    is_str(id_at(2), second, "... with its id");
+    ok(!id_at(1), "of the one before nothing is known");
+    is_int(trim(4000, 100), 1, "then the rest that is too old");
+    is_str(positions(), "4 5", "... and no more");
+    is_str(id_at(3), third, "the last one is noted");
+    ok(!id_at(2), "... in place of the one before");
+    is_int(fixture_int(db, "SELECT COUNT(*) FROM tickets_trimmed"), 1,
+           "... once");
+    tx = begin(db, one);
+    must(svc_stream_trim(&removed, &tx, 5000, 100));
+    svc_db_rollback(tx.db, tx.pool);
+    ok(removed == 1 && trimmed_to() == 3 && strcmp(positions(), "4 5") == 0,
+       "a rollback brings back what was removed");
+    fixture_do(db, "UPDATE tickets_log SET recorded_at = 9000 "
+                   "WHERE position = 4");
+    is_int(trim(6000, 100), 0,
+           "one that is young keeps what follows, however old its clock");
+    is_str(positions(), "4 5", "... so that no gap arises");
+    is_int(trim(10000, 100), 2, "all may be too old");
+    is_str(positions(), "", "... then the log is empty");
+    is_str(id_at(5), fifth, "... and its last event is known");
+    must(svc_stream_head(&source, &head, db, one, fixture.pool));
+    is_int(head, 5, "... and its head stays");
+    is_int(trim(10000, 100), 0, "from an empty log nothing is removed");
+    is_int(trimmed_to(), 5, "... what is noted stays");
+    must(svc_stream_read(&rows, db, one, 0, 0, 100, fixture.pool));
+    is_int(rows->nelts, 0, "nothing can be read");
+    tx = begin(other, two);
+    emit(&tx, "ticket:updated", 6);
+    must(svc_stream_commit(&tx));
+    is_str(positions(), "6", "positions go on");
+    is_int(tx.last_position, 6, "... as if nothing had been removed");
+    must(svc_stream_read(&rows, db, one, 5, 0, 100, fixture.pool));
+    is_int(rows->nelts, 1, "what follows can be read");
+    is_str(id_at(5), fifth, "... and the event before it compared");
+}
+
 int main(void)
 {
     fixture_begin();
@@ -181,6 +266,7 @@ int main(void)
     writing();
     reading();
     published();
+    trimming();
     svc_db_close(other);
     svc_db_close(db);
     return fixture_end();

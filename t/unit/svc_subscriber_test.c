@@ -78,6 +78,8 @@ static void edit(const svc_stream_t *instance, int i)
     ticket.cents = 100 * i + versions[i];
     must(tickets_service_edit(&ticket, &tx, &none, fixture.pool));
     must(svc_stream_commit(&tx));
+    if (instance == stream)
+        atomic_fetch_add(&pub_stats.logged, 1); /* as the writer does */
 }
 
 static void create(int i)

@@ -49,6 +49,9 @@ static svc_err_t *read_order(order_t *out, const svc_event_t *event,
     if (!svc_json_get_count(&version, data, "version"))
         return svc_err_make(pool, SVC_ERR_INVALID,
                             "data.version must be an integer of at least 0");
+    if (version != 0 && strcmp(event->type, "order:created") == 0)
+        return svc_err_make(pool, SVC_ERR_INVALID,
+                            "data.version must be 0 in order:created");
     if (!ticket || !(out->ticket_id = svc_id_parse(
                          svc_json_get_string(ticket, "id"), pool)))
         return svc_err_make(pool, SVC_ERR_INVALID,

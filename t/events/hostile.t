@@ -71,7 +71,7 @@ my %wrong = ('a number' => 7, 'a fraction' => 7.5, 'a text' => 'x', 'an empty te
              'an array' => [1], 'an object' => { a => 1 });
 my %fits = (                     # what is no mistake there
     'id' => { 'a text' => 1 }, source => { 'a text' => 1 }, time => { map { $_ => 1 } keys %wrong }, datacontenttype => { map { $_ => 1 } keys %wrong },
-    subject => { 'a text' => 1, 'null' => 1, 'an empty text' => 1 },
+    subject => { 'a text' => 1, 'null' => 1, 'an empty text' => 1 }, sequence => { null => 1 },   # null means unset
     'data.title' => { 'a text' => 1 }, 'data.price' => { 'a number' => 1, 'a fraction' => 1 },
     'data.userId' => { 'a text' => 1, 'an empty text' => 1, null => 1 }, 'data.orderId' => { null => 1 },
 );

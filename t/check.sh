@@ -34,7 +34,7 @@ trap finish EXIT
 trap 'exit 130' INT TERM HUP
 
 # The copy: the checkout, and of everything built only what is tested now.
-tar -c --exclude=./.git --exclude=./build --exclude=./run . | tar -x -C "$work" || die "could not copy the checkout"
+tar -c --exclude=./.git --exclude=./build --exclude=./run --exclude=./examples/node_modules . | tar -x -C "$work" || die "could not copy the checkout"
 mkdir "$work/build" && cp -a "$BUILD"/{*.so,obj,unit} "$work/build/" || die "could not copy the build"
 sed -i -e "s,/usr/lib/apache2/modules,$libexec,; s,mpm_event,mpm_$MPM,g" "$work/t/conf/modules.conf"
 mkdir -p "$work/t/logs" "$work/tmp"
@@ -58,6 +58,12 @@ if [ "$(id -u)" = 0 ]; then
 fi
 
 cd "$work" || exit 1
+# What Node needs was fetched by bin/need-packages.sh, if it could be had.
+node=
+if [ -e "$top/examples/node_modules/.package-lock.json" ] && command -v node >/dev/null; then
+    node=yes
+    cp -a "$top/examples/node_modules" examples/ && { [ -z "$as" ] || chown -R "$as:" examples; } || die "could not copy node_modules"
+fi
 if [ $# = 0 ]; then
     set -- t/layout.t t/unit t
 fi

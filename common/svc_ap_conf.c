@@ -49,7 +49,7 @@ const char *svc_ap_conf_set_subscribe(cmd_parms *cmd, void *dir,
     svc_ap_conf_t *conf = conf_of(cmd);
     const char *refusal = svc_endpoint_refusal(publish, 0);
     const char *which = publish;
-    svc_subscriber_peer_t *peer;
+    svc_link_peer_t *peer;
 
     (void)dir;
     if (!refusal && replay) {
@@ -61,7 +61,7 @@ const char *svc_ap_conf_set_subscribe(cmd_parms *cmd, void *dir,
                             refusal);
     if (!conf->subscribe)
         conf->subscribe = apr_array_make(cmd->pool, 2,
-                                         sizeof(svc_subscriber_peer_t));
+                                         sizeof(svc_link_peer_t));
     peer = apr_array_push(conf->subscribe);
     peer->publish = publish;
     peer->replay = replay;
@@ -92,6 +92,13 @@ const char *svc_ap_conf_set_max_body(cmd_parms *cmd, void *dir, const char *arg)
     (void)dir;
     conf_of(cmd)->max_body = bytes;
     return refusal;
+}
+
+const char *svc_ap_conf_set_retention(cmd_parms *cmd, void *dir,
+                                      const char *arg)
+{
+    (void)dir;
+    return svc_ap_conf_number(&conf_of(cmd)->retention, cmd, arg, 0, 36500);
 }
 
 const char *svc_ap_conf_set_insecure_endpoint(cmd_parms *cmd, void *dir, int on)
@@ -177,6 +184,7 @@ void svc_ap_conf_init(svc_ap_conf_t *conf)
 {
     memset(conf, 0, sizeof(*conf));
     conf->max_body = -1;
+    conf->retention = -1;
     conf->allows_insecure = -1;
 }
 
@@ -195,6 +203,7 @@ void svc_ap_conf_merge(svc_ap_conf_t *merged, const svc_ap_conf_t *base,
     merged->replay = add->replay ? add->replay : base->replay;
     merged->subscribe = add->subscribe ? add->subscribe : base->subscribe;
     merged->max_body = add->max_body >= 0 ? add->max_body : base->max_body;
+    merged->retention = add->retention >= 0 ? add->retention : base->retention;
     merged->allows_insecure = add->allows_insecure >= 0
                                   ? add->allows_insecure
                                   : base->allows_insecure;
@@ -261,8 +270,8 @@ static const char *check_subscriptions(const svc_ap_conf_t *conf,
 
     for (i = 0; conf->subscribe && i < conf->subscribe->nelts && !refusal;
          i++) {
-        const svc_subscriber_peer_t *peer =
-            &APR_ARRAY_IDX(conf->subscribe, i, svc_subscriber_peer_t);
+        const svc_link_peer_t *peer =
+            &APR_ARRAY_IDX(conf->subscribe, i, svc_link_peer_t);
 
         if (conf->publish && strcmp(peer->publish, conf->publish) == 0)
             return apr_psprintf(pool, "%s %s follows this service itself",

@@ -13,8 +13,8 @@
 #include <httpd.h>
 #include <http_config.h>
 
-/* A subscription: svc_subscriber_peer_t with its endpoints checked. */
-struct svc_subscriber_peer_t;
+/* A subscription: svc_link_peer_t with its endpoints checked. */
+struct svc_link_peer_t;
 
 typedef struct svc_ap_conf_t {
     const char *dbd_driver;  /* DBDriver; NULL: not set */
@@ -25,8 +25,10 @@ typedef struct svc_ap_conf_t {
     int has_auth;            /* AuthType is set somewhere here */
     const char *publish;     /* PUB endpoint; NULL: not published */
     const char *replay;      /* ROUTER endpoint; NULL: no replay */
-    apr_array_header_t *subscribe; /* svc_subscriber_peer_t; NULL: none */
+    apr_array_header_t *subscribe; /* svc_link_peer_t; NULL: none */
     apr_off_t max_body;      /* bytes; -1: not set */
+    apr_int64_t retention;   /* days that the event log is kept; 0: for ever;
+                                -1: not set */
     int allows_insecure;     /* endpoints that are not loopback; -1: not set */
     struct svc_ap_instance_t *instance; /* set in post_config; NULL: not used */
 } svc_ap_conf_t;
@@ -38,6 +40,7 @@ typedef struct svc_ap_conf_dir_t {
 } svc_ap_conf_dir_t;
 
 #define SVC_AP_CONF_MAX_BODY 65536 /* bytes, the default */
+#define SVC_AP_CONF_RETENTION 7    /* days, the default */
 
 /* Directives of one service; PREFIX is "Tickets" or "Orders", MODULE the
  * address of its module record. */
@@ -52,6 +55,9 @@ typedef struct svc_ap_conf_dir_t {
                    "publish and replay endpoint of a service to follow"), \
     AP_INIT_TAKE1(prefix "MaxBody", svc_ap_conf_set_max_body, module, \
                   RSRC_CONF, "largest request body in bytes, 65536 by default"), \
+    AP_INIT_TAKE1(prefix "Retention", svc_ap_conf_set_retention, module, \
+                  RSRC_CONF, \
+                  "days that events are kept, 7 by default, 0 for ever"), \
     AP_INIT_FLAG(prefix "InsecureEndpoint", \
                  svc_ap_conf_set_insecure_endpoint, module, RSRC_CONF, \
                  "On: endpoints may be reachable from other machines"), \
@@ -73,6 +79,8 @@ const char *svc_ap_conf_set_subscribe(cmd_parms *cmd, void *dir,
                                       const char *publish, const char *replay);
 const char *svc_ap_conf_set_max_body(cmd_parms *cmd, void *dir,
                                      const char *arg);
+const char *svc_ap_conf_set_retention(cmd_parms *cmd, void *dir,
+                                      const char *arg);
 const char *svc_ap_conf_set_insecure_endpoint(cmd_parms *cmd, void *dir,
                                               int on);
 const char *svc_ap_conf_see_driver(cmd_parms *cmd, void *dir, const char *args);

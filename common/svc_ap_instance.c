@@ -13,6 +13,8 @@
 #include "svc_db_place.h"
 #include "svc_lock.h"
 
+#define DAY_MS (24LL * 3600 * 1000)
+
 /* Kept by the parent process from one configuration to the next. */
 typedef struct retained_t {
     svc_stats_t *stats;
@@ -99,19 +101,23 @@ static void configure(svc_ap_instance_t *instance, apr_pool_t *pconf)
     leader->driver = conf->dbd_driver;
     leader->params = conf->dbd_params;
     leader->sweep = service->sweep;
+    leader->retention_ms = (conf->retention >= 0 ? conf->retention
+                                                 : SVC_AP_CONF_RETENTION) *
+                           DAY_MS;
     leader->publisher.name = service->module_name;
     leader->publisher.publish = conf->publish;
     leader->publisher.replay = conf->replay;
     leader->publisher.stream = stream;
+    leader->publisher.state = service->state;
     leader->publisher.stats = instance->stats;
     leader->subscriber.name = service->module_name;
     leader->subscriber.peers =
         conf->subscribe ? conf->subscribe
                         : apr_array_make(pconf, 0,
-                                         sizeof(svc_subscriber_peer_t));
+                                         sizeof(svc_link_peer_t));
     leader->subscriber.subjects = service->subjects;
     leader->subscriber.inbox = svc_inbox_create(service->name, pconf);
-    leader->subscriber.apply = service->apply;
+    leader->subscriber.handler = service->handler;
     leader->subscriber.stats = instance->stats;
 }
 

@@ -22,7 +22,8 @@ typedef struct svc_ap_service_t {
     const char *cache_control; /* of every answer */
     const svc_schema_t *schema;
     const char *const *subjects; /* see svc_subscriber_config_t */
-    svc_inbox_apply_fn apply;
+    const svc_inbox_handler_t *handler;
+    svc_replay_state_fn state;   /* a page of a snapshot */
     svc_leader_sweep_fn sweep;   /* NULL: none */
 } svc_ap_service_t;
 

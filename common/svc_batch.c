@@ -11,13 +11,24 @@ void svc_batch_init(svc_batch_t *batch, apr_pool_t *pool)
 {
     batch->moves = apr_array_make(pool, 2, sizeof(svc_batch_move_t));
     batch->items = apr_array_make(pool, 32, sizeof(svc_batch_item_t));
+    batch->pages = apr_array_make(pool, 1, sizeof(svc_batch_page_t));
     batch->notes = apr_array_make(pool, 1, sizeof(const char *));
+    batch->unknown = apr_array_make(pool, 1, sizeof(const char *));
 }
 
-static svc_batch_item_t *add_item(svc_batch_t *batch, const char *subject,
-                                  apr_pool_t *pool)
+int svc_batch_count(const svc_batch_t *batch)
 {
-    svc_batch_item_t *item = apr_array_push(batch->items);
+    int i, count = batch->items->nelts;
+
+    for (i = 0; i < batch->pages->nelts; i++)
+        count += APR_ARRAY_IDX(batch->pages, i, svc_batch_page_t).items->nelts;
+    return count;
+}
+
+static svc_batch_item_t *add_item(apr_array_header_t *items,
+                                  const char *subject, apr_pool_t *pool)
+{
+    svc_batch_item_t *item = apr_array_push(items);
 
     memset(item, 0, sizeof(*item));
     item->move = -1;
@@ -25,15 +36,31 @@ static svc_batch_item_t *add_item(svc_batch_t *batch, const char *subject,
     return item;
 }
 
-const svc_event_t *svc_batch_add(svc_batch_t *batch, const char *subject,
-                                 const char *text, apr_size_t length,
-                                 apr_pool_t *pool)
+static void keep(svc_event_t *kept, const svc_event_t *event,
+                 const char *subject, apr_pool_t *pool)
 {
-    svc_batch_item_t *item = add_item(batch, subject, pool);
+    *kept = *event;
+    kept->id = apr_pstrdup(pool, event->id);
+    kept->source = apr_pstrdup(pool, event->source);
+    kept->type = subject;
+    kept->entity = apr_pstrdup(pool, event->entity);
+    kept->text = apr_pstrdup(pool, event->text);
+    kept->data = svc_json_keep(event->data, pool);
+}
 
-    svc_event_decode(&item->event, item->subject,
-                     apr_pstrmemdup(pool, text, length), length, pool);
-    return &item->event;
+void svc_batch_add(svc_batch_t *batch, const char *subject,
+                   const svc_event_t *event, apr_pool_t *pool)
+{
+    svc_batch_item_t *item = add_item(batch->items, subject, pool);
+
+    keep(&item->event, event, item->subject, pool);
+}
+
+static void copy_cursor(svc_inbox_cursor_t *copy,
+                        const svc_inbox_cursor_t *cursor, apr_pool_t *pool)
+{
+    copy->position = cursor->position;
+    copy->event_id = apr_pstrdup(pool, cursor->event_id);
 }
 
 void svc_batch_move(svc_batch_t *batch, const char *source,
@@ -53,8 +80,7 @@ void svc_batch_move(svc_batch_t *batch, const char *source,
         move = apr_array_push(batch->moves);
         memset(move, 0, sizeof(*move));
         move->source = apr_pstrdup(pool, source);
-        move->from.position = from->position;
-        move->from.event_id = apr_pstrdup(pool, from->event_id);
+        copy_cursor(&move->from, from, pool);
     }
     item->move = i;
     move->to.position = item->event.position;
@@ -64,11 +90,61 @@ void svc_batch_move(svc_batch_t *batch, const char *source,
 void svc_batch_add_bad(svc_batch_t *batch, const char *subject,
                        const char *text, const char *reason, apr_pool_t *pool)
 {
-    svc_batch_item_t *item = add_item(batch, subject, pool);
+    svc_batch_item_t *item = add_item(batch->items, subject, pool);
 
     item->bad = apr_pstrdup(pool, reason);
     item->event.text = apr_pstrdup(pool, text);
 }
+
+void svc_batch_add_page(svc_batch_t *batch, const svc_batch_move_t *move,
+                        const char *after, const char *last, apr_pool_t *pool)
+{
+    svc_batch_page_t *page = apr_array_push(batch->pages);
+
+    memset(page, 0, sizeof(*page));
+    page->move.source = apr_pstrdup(pool, move->source);
+    copy_cursor(&page->move.from, &move->from, pool);
+    copy_cursor(&page->move.to, &move->to, pool);
+    page->range.source = page->move.source;
+    page->range.after = apr_pstrdup(pool, after);
+    page->range.last = apr_pstrdup(pool, last);
+    page->items = apr_array_make(pool, 32, sizeof(svc_batch_item_t));
+}
+
+void svc_batch_add_state(svc_batch_t *batch, const char *subject,
+                         const svc_event_t *event, const char *bad,
+                         apr_pool_t *pool)
+{
+    svc_batch_page_t *page = &APR_ARRAY_IDX(
+        batch->pages, batch->pages->nelts - 1, svc_batch_page_t);
+    svc_batch_item_t *item = add_item(page->items, subject, pool);
+
+    item->bad = apr_pstrdup(pool, bad);
+    if (bad)
+        item->event.text = apr_pstrdup(pool, event->text);
+    else
+        keep(&item->event, event, item->subject, pool);
+}
+
+void svc_batch_report(const svc_batch_t *batch)
+{
+    svc_stats_t *stats = batch->stats;
+    int i;
+
+    for (i = 0; i < batch->notes->nelts; i++)
+        svc_log(SVC_LOG_WARNING, "SVC030: %s: %s", batch->name,
+                APR_ARRAY_IDX(batch->notes, i, const char *));
+    if (batch->parked)
+        svc_log(SVC_LOG_INFO, "SVC036: %s: %d event(s) came before an earlier "
+                              "version of their entity, and wait for it",
+                batch->name, batch->parked);
+    atomic_fetch_add(&stats->quarantined, batch->notes->nelts);
+    atomic_fetch_add(&stats->applied, batch->applied);
+    atomic_fetch_add(&stats->duplicates, batch->duplicates);
+    atomic_fetch_add(&stats->parked, batch->parked);
+}
+
+/* --- in the transaction -------------------------------------------------------- */
 
 static svc_err_t *set_aside(const svc_batch_t *batch, svc_stream_tx_t *tx,
                             const svc_batch_item_t *item, const char *reason)
@@ -85,7 +161,7 @@ static svc_err_t *set_aside(const svc_batch_t *batch, svc_stream_tx_t *tx,
                                 item->event.text, reason);
 }
 
-static svc_err_t *park(const svc_batch_t *batch, svc_stream_tx_t *tx,
+static svc_err_t *park(svc_batch_t *batch, svc_stream_tx_t *tx,
                        const svc_batch_item_t *item)
 {
     apr_int64_t version = 0;
@@ -100,27 +176,32 @@ static svc_err_t *park(const svc_batch_t *batch, svc_stream_tx_t *tx,
         return set_aside(batch, tx, item, "it has no id and version");
     err = svc_inbox_park(&kept, tx, batch->inbox, entity, version,
                          item->subject, item->event.text);
+    batch->parked += !err && kept;
+    batch->has_parked |= !err && kept;
     if (err || kept)
         return err;
     return set_aside(batch, tx, item,
                      "it waits for an earlier version, and there is no room");
 }
 
-static svc_err_t *apply(const svc_batch_t *batch, svc_stream_tx_t *tx,
+static svc_err_t *apply(svc_batch_t *batch, svc_stream_tx_t *tx,
                         const svc_batch_item_t *item);
 
-/* An event took effect: the next version of its entity may be waiting. */
-static svc_err_t *apply_next(const svc_batch_t *batch, svc_stream_tx_t *tx,
+/* The entity of ITEM has its version now: the next one may be waiting. */
+static svc_err_t *apply_next(svc_batch_t *batch, svc_stream_tx_t *tx,
                              const svc_batch_item_t *item)
 {
     const char *entity = svc_json_get_string(item->event.data, "id");
     svc_batch_item_t next = { .move = -1 };
     const char *text = NULL;
     apr_int64_t version;
-    svc_err_t *err;
+    svc_err_t *err = NULL;
 
-    if (!entity || !svc_json_get_count(&version, item->event.data, "version"))
-        return NULL;
+    if (batch->has_parked < 0)
+        err = svc_inbox_has_parked(&batch->has_parked, tx, batch->inbox);
+    if (err || !batch->has_parked || !entity ||
+        !svc_json_get_count(&version, item->event.data, "version"))
+        return err;
     err = svc_inbox_unpark(&next.subject, &text, tx, batch->inbox, entity,
                            version + 1);
     if (err || !text)
@@ -130,40 +211,45 @@ static svc_err_t *apply_next(const svc_batch_t *batch, svc_stream_tx_t *tx,
     return err ? err : apply(batch, tx, &next);
 }
 
-static svc_err_t *apply(const svc_batch_t *batch, svc_stream_tx_t *tx,
+static svc_err_t *apply(svc_batch_t *batch, svc_stream_tx_t *tx,
                         const svc_batch_item_t *item)
 {
     svc_inbox_context_t context = { tx, batch->inbox, item->move >= 0 };
     svc_inbox_outcome_t outcome = SVC_INBOX_IGNORED;
     svc_err_t *err;
-    int parked;
 
     if (item->bad)
         return set_aside(batch, tx, item, item->bad);
-    err = batch->apply(&outcome, &context, &item->event);
+    err = batch->handler->apply(&outcome, &context, &item->event);
     if (err && svc_err_is_domain(err))
         return set_aside(batch, tx, item, err->message);
     if (err)
         return err;
-    if (outcome == SVC_INBOX_EARLY)
+    switch (outcome) {
+    case SVC_INBOX_APPLIED:
+        batch->applied++;
+        return apply_next(batch, tx, item);
+    case SVC_INBOX_EARLY:
         return park(batch, tx, item);
-    if (outcome == SVC_INBOX_DUPLICATE)
-        atomic_fetch_add(&batch->stats->duplicates, 1);
-    if (outcome != SVC_INBOX_APPLIED)
-        return NULL;
-    atomic_fetch_add(&batch->stats->applied, 1);
-    if ((err = svc_inbox_has_parked(&parked, tx, batch->inbox)) || !parked)
-        return err;
-    return apply_next(batch, tx, item);
+    case SVC_INBOX_DUPLICATE:
+        batch->duplicates++;
+        break;
+    case SVC_INBOX_UNKNOWN:
+        APR_ARRAY_PUSH(batch->unknown, const char *) = item->subject;
+        break;
+    case SVC_INBOX_IGNORED:
+        break;
+    }
+    return NULL;
 }
 
 /* One event between savepoints: if the database refuses it, only it is lost to
  * the quarantine. */
-static svc_err_t *apply_carefully(const svc_batch_t *batch,
-                                  svc_stream_tx_t *tx,
+static svc_err_t *apply_carefully(svc_batch_t *batch, svc_stream_tx_t *tx,
                                   const svc_batch_item_t *item)
 {
-    int emitted = tx->pending->nelts;
+    int emitted = tx->pending->nelts, noted = batch->notes->nelts;
+    svc_batch_t before = *batch;
     svc_err_t *err = svc_db_text(tx->db, "SAVEPOINT one_event", tx->pool);
     svc_err_t *refused;
 
@@ -174,6 +260,8 @@ static svc_err_t *apply_carefully(const svc_batch_t *batch,
         return refused;
     if (refused) {
         tx->pending->nelts = emitted;
+        *batch = before;
+        batch->notes->nelts = noted;
         if ((err = svc_db_text(tx->db, "ROLLBACK TO SAVEPOINT one_event",
                                tx->pool)) ||
             (err = set_aside(batch, tx, item, refused->detail)))
@@ -182,14 +270,54 @@ static svc_err_t *apply_carefully(const svc_batch_t *batch,
     return svc_db_text(tx->db, "RELEASE SAVEPOINT one_event", tx->pool);
 }
 
-void svc_batch_report(const svc_batch_t *batch)
+static svc_err_t *replace(svc_batch_t *batch, svc_stream_tx_t *tx,
+                          const svc_batch_item_t *item)
 {
+    svc_inbox_context_t context = { tx, batch->inbox, 1 };
+    svc_err_t *err;
+
+    if (item->bad)
+        return set_aside(batch, tx, item, item->bad);
+    err = batch->handler->replace(&context, &item->event);
+    if (err && svc_err_is_domain(err))
+        return set_aside(batch, tx, item, err->message);
+    return err ? err : apply_next(batch, tx, item);
+}
+
+static int is_last(const svc_batch_page_t *page)
+{
+    return !*page->range.last;
+}
+
+static svc_err_t *apply_page(svc_batch_t *batch, svc_stream_tx_t *tx,
+                             svc_batch_page_t *page)
+{
+    svc_inbox_context_t context = { tx, batch->inbox, 1 };
+    svc_batch_move_t *move = &page->move;
+    svc_err_t *err = svc_inbox_hold_cursor(&move->moved, tx, batch->inbox,
+                                           move->source, &move->from);
     int i;
 
-    for (i = 0; i < batch->notes->nelts; i++)
-        svc_log(SVC_LOG_WARNING, "SVC030: %s: %s", batch->name,
-                APR_ARRAY_IDX(batch->notes, i, const char *));
-    atomic_fetch_add(&batch->stats->quarantined, batch->notes->nelts);
+    if (err || !move->moved)
+        return err; /* another follower has gone on */
+    page->range.present = apr_hash_make(tx->pool);
+    for (i = 0; i < page->items->nelts && !err; i++) {
+        const svc_batch_item_t *item =
+            &APR_ARRAY_IDX(page->items, i, svc_batch_item_t);
+
+        if (item->event.entity)
+            apr_hash_set(page->range.present, item->event.entity,
+                         APR_HASH_KEY_STRING, item);
+        err = replace(batch, tx, item);
+    }
+    if (err || (err = batch->handler->prune(&context, &page->range)) ||
+        !is_last(page))
+        return err;
+    if (move->from.position == move->to.position &&
+        strcmp(move->from.event_id, move->to.event_id) == 0)
+        return NULL;
+    return svc_inbox_move_cursor(&move->moved, tx, batch->inbox, move->source,
+                                 &move->from, &move->to);
 }
 
 svc_err_t *svc_batch_run(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
@@ -201,6 +329,9 @@ svc_err_t *svc_batch_run(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
 
     (void)pool;
     apr_array_clear(batch->notes); /* of a run that was undone */
+    apr_array_clear(batch->unknown);
+    batch->applied = batch->duplicates = batch->parked = 0;
+    batch->has_parked = -1;
     for (i = 0; i < batch->moves->nelts && !err; i++)
         err = svc_inbox_move_cursor(&moves[i].moved, tx, batch->inbox,
                                     moves[i].source, &moves[i].from,
@@ -214,5 +345,8 @@ svc_err_t *svc_batch_run(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
         err = batch->is_careful ? apply_carefully(batch, tx, item)
                                 : apply(batch, tx, item);
     }
+    for (i = 0; i < batch->pages->nelts && !err; i++)
+        err = apply_page(batch, tx,
+                         &APR_ARRAY_IDX(batch->pages, i, svc_batch_page_t));
     return err;
 }

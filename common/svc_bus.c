@@ -24,6 +24,7 @@ struct svc_bus_socket_t {
     void *zmq;
     const char *endpoint;
     void *monitor;            /* tells of lost connections; NULL: it binds */
+    int is_deaf;              /* see svc_bus_listen */
     apr_int64_t heal_at;      /* when to connect anew, in svc_time_ticks; 0:
                                  no need */
 };
@@ -77,8 +78,12 @@ static void configure(void *zmq, svc_bus_kind_t kind)
     apr_int64_t max_size = SVC_BUS_MAX_FRAME;
 
     set(zmq, ZMQ_LINGER, 0); /* what was not sent is in the event log */
-    set(zmq, ZMQ_SNDHWM, kind == SVC_BUS_PUB ? 20000 : 1000);
-    set(zmq, ZMQ_RCVHWM, kind == SVC_BUS_SUB ? 20000 : 1000);
+    /* What a peer does not fetch is kept for it: no more than a few pages. */
+    set(zmq, ZMQ_SNDHWM, kind == SVC_BUS_PUB      ? 20000
+                         : kind == SVC_BUS_ROUTER ? 16
+                                                  : 1000);
+    set(zmq, ZMQ_RCVHWM, kind == SVC_BUS_SUB ? 20000
+                         : kind == SVC_BUS_ROUTER ? 64 : 1000);
     zmq_setsockopt(zmq, ZMQ_MAXMSGSIZE, &max_size, sizeof(max_size));
     /* A peer that vanished without a word is noticed within 3 s. */
     set(zmq, ZMQ_HEARTBEAT_IVL, 1000);
@@ -225,6 +230,11 @@ int svc_bus_receive(svc_bus_frame_t **frames, svc_bus_socket_t *socket,
     return count <= SVC_BUS_MAX_FRAMES ? count : -1;
 }
 
+void svc_bus_listen(svc_bus_socket_t *socket, int on)
+{
+    socket->is_deaf = !on;
+}
+
 void svc_bus_wait(svc_bus_t *bus, const int *fds, int count, int timeout_ms)
 {
     int i, n = bus->sockets->nelts;
@@ -241,7 +251,7 @@ void svc_bus_wait(svc_bus_t *bus, const int *fds, int count, int timeout_ms)
 
         heal(socket);
         bus->items[i].socket = socket->zmq;
-        bus->items[i].events = ZMQ_POLLIN;
+        bus->items[i].events = socket->is_deaf ? 0 : ZMQ_POLLIN;
     }
     for (i = 0; i < count && i < MAX_FDS; i++, n++) {
         bus->items[n].socket = NULL;

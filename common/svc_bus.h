@@ -58,6 +58,9 @@ int svc_bus_send(svc_bus_socket_t *socket, const svc_bus_frame_t *frames,
 int svc_bus_receive(svc_bus_frame_t **frames, svc_bus_socket_t *socket,
                     apr_pool_t *pool);
 
+/* Whether svc_bus_wait ends for messages on SOCKET: yes, until told otherwise. */
+void svc_bus_listen(svc_bus_socket_t *socket, int on);
+
 /* Waits until a socket or one of the COUNT file descriptors can be read, or
  * TIMEOUT_MS have passed. */
 void svc_bus_wait(svc_bus_t *bus, const int *fds, int count, int timeout_ms);

@@ -8,9 +8,9 @@
 #include "svc_id.h"
 
 struct svc_inbox_t {
-    svc_db_sql_t read_cursor, insert_cursor, update_cursor;
+    svc_db_sql_t read_cursor, lock_cursor, insert_cursor, update_cursor;
     svc_db_sql_t count_parked, insert_parked, read_parked, delete_parked;
-    svc_db_sql_t quarantine, trim_quarantine;
+    svc_db_sql_t quarantine, trim_quarantine, forget;
 };
 
 svc_inbox_t *svc_inbox_create(const char *service, apr_pool_t *pool)
@@ -20,6 +20,13 @@ svc_inbox_t *svc_inbox_create(const char *service, apr_pool_t *pool)
     inbox->read_cursor = svc_db_sql(
         "svc_inbox_read_cursor", service,
         "SELECT position, event_id FROM #_cursor WHERE source = %s", pool);
+    inbox->lock_cursor = svc_db_sql(
+        "svc_inbox_lock_cursor", service,
+        "SELECT position, event_id FROM #_cursor WHERE source = %s FOR UPDATE",
+        pool);
+    /* SQLite has one writer: who is in a transaction of its own is alone. */
+    inbox->lock_cursor.text[SVC_DB_SQLITE] =
+        inbox->read_cursor.text[SVC_DB_SQLITE];
     inbox->insert_cursor = svc_db_sql(
         "svc_inbox_insert_cursor", service,
         "INSERT INTO #_cursor (source, position, event_id) "
@@ -54,6 +61,9 @@ svc_inbox_t *svc_inbox_create(const char *service, apr_pool_t *pool)
         "DELETE FROM #_quarantine WHERE id < (SELECT MIN(id) FROM "
         "(SELECT id FROM #_quarantine ORDER BY id DESC LIMIT %lld) newest)",
         pool);
+    inbox->forget = svc_db_sql(
+        "svc_inbox_forget", service,
+        "DELETE FROM #_quarantine WHERE recorded_at < %lld", pool);
     return inbox;
 }
 
@@ -93,6 +103,20 @@ svc_err_t *svc_inbox_move_cursor(int *moved, svc_stream_tx_t *tx,
     if (err || *moved || from->position != 0)
         return err;
     return svc_db_run(moved, tx->db, &inbox->insert_cursor, insert, tx->pool);
+}
+
+svc_err_t *svc_inbox_hold_cursor(int *holds, svc_stream_tx_t *tx,
+                                 const svc_inbox_t *inbox, const char *source,
+                                 const svc_inbox_cursor_t *from)
+{
+    const char *args[] = { source };
+    svc_inbox_cursor_t cursor = { 0, "" };
+    svc_err_t *err = svc_db_each(tx->db, &inbox->lock_cursor, args, take_cursor,
+                                 &cursor, tx->pool);
+
+    *holds = !err && cursor.position == from->position &&
+             strcmp(cursor.event_id, from->event_id) == 0;
+    return err;
 }
 
 svc_err_t *svc_inbox_park(int *kept, svc_stream_tx_t *tx,
@@ -171,4 +195,12 @@ svc_err_t *svc_inbox_quarantine(svc_stream_tx_t *tx, const svc_inbox_t *inbox,
     if ((err = svc_db_run(NULL, tx->db, &inbox->quarantine, args, tx->pool)))
         return err;
     return svc_db_run(NULL, tx->db, &inbox->trim_quarantine, keep, tx->pool);
+}
+
+svc_err_t *svc_inbox_forget(svc_stream_tx_t *tx, const svc_inbox_t *inbox,
+                            apr_int64_t before)
+{
+    const char *args[] = { svc_db_arg(before, tx->pool) };
+
+    return svc_db_run(NULL, tx->db, &inbox->forget, args, tx->pool);
 }

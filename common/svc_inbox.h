@@ -7,6 +7,8 @@
 #ifndef SVC_INBOX_H
 #define SVC_INBOX_H
 
+#include <apr_hash.h>
+
 #include "svc_stream.h"
 
 #define SVC_INBOX_MAX_TEXT 8000         /* bytes of an event that are kept */
@@ -26,6 +28,7 @@ typedef enum {
     SVC_INBOX_APPLIED,   /* it took effect */
     SVC_INBOX_DUPLICATE, /* it was known: nothing to do */
     SVC_INBOX_IGNORED,   /* it concerns nothing here */
+    SVC_INBOX_UNKNOWN,   /* its subject is not known here */
     SVC_INBOX_EARLY      /* an earlier version of its entity is missing */
 } svc_inbox_outcome_t;
 
@@ -36,11 +39,30 @@ typedef struct svc_inbox_context_t {
     int is_ordered; /* the source has a log: nothing is missing before it */
 } svc_inbox_context_t;
 
-/* Applies one event in the transaction of CONTEXT. A domain error says what is
- * wrong with the event; nothing may have been written then. */
-typedef svc_err_t *(*svc_inbox_apply_fn)(svc_inbox_outcome_t *outcome,
-                                         const svc_inbox_context_t *context,
-                                         const svc_event_t *event);
+/* A part of the state of a source: the entities whose id is greater than AFTER,
+ * up to LAST; all of them when LAST is "". */
+typedef struct svc_inbox_range_t {
+    const char *source;
+    const char *after, *last;
+    apr_hash_t *present; /* the ids that there are, as keys */
+} svc_inbox_range_t;
+
+/* What a service does with what it hears, in the transaction of a context. A
+ * domain error says what is wrong with an event; nothing may have been written
+ * then. */
+typedef struct svc_inbox_handler_t {
+    /* Applies one event. */
+    svc_err_t *(*apply)(svc_inbox_outcome_t *outcome,
+                        const svc_inbox_context_t *context,
+                        const svc_event_t *event);
+    /* Brings one entity to the state in EVENT, which is of a snapshot, whatever
+     * its version is here. */
+    svc_err_t *(*replace)(const svc_inbox_context_t *context,
+                          const svc_event_t *event);
+    /* Gives up what is here of the source, within RANGE, and is not present. */
+    svc_err_t *(*prune)(const svc_inbox_context_t *context,
+                        const svc_inbox_range_t *range);
+} svc_inbox_handler_t;
 
 /* Read-only afterwards, for any thread; POOL must outlive all connections. */
 svc_inbox_t *svc_inbox_create(const char *service, apr_pool_t *pool);
@@ -57,6 +79,12 @@ svc_err_t *svc_inbox_move_cursor(int *moved, svc_stream_tx_t *tx,
                                  const svc_inbox_t *inbox, const char *source,
                                  const svc_inbox_cursor_t *from,
                                  const svc_inbox_cursor_t *to);
+
+/* Does the cursor stand at FROM? Then it stays there to the end of the
+ * transaction, unless this moves it. */
+svc_err_t *svc_inbox_hold_cursor(int *holds, svc_stream_tx_t *tx,
+                                 const svc_inbox_t *inbox, const char *source,
+                                 const svc_inbox_cursor_t *from);
 
 /* Keeps an event that came before its time, under its entity and VERSION.
  * KEPT is 0 when there is no room or the event is too long. */
@@ -81,5 +109,9 @@ svc_err_t *svc_inbox_quarantine(svc_stream_tx_t *tx, const svc_inbox_t *inbox,
                                 const char *source, apr_int64_t position,
                                 const char *subject, const char *text,
                                 const char *reason);
+
+/* Forgets bad events that were set aside before BEFORE (ms). */
+svc_err_t *svc_inbox_forget(svc_stream_tx_t *tx, const svc_inbox_t *inbox,
+                            apr_int64_t before);
 
 #endif

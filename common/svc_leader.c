@@ -5,6 +5,8 @@
 #include "svc_time.h"
 
 #define SWEEP_MS 500
+#define TRIM_MS 10000     /* between looks for events that are too old */
+#define TRIM_LIMIT 1000   /* events removed by one command */
 #define MARK_MS 1000      /* how often the published position is stored */
 #define RECONNECT_MS 500
 #define READY_MS 200      /* for the writer to open the database */
@@ -21,6 +23,9 @@ struct svc_leader_t {
     apr_int64_t sweep_at;
     apr_int64_t mark_at;
     apr_int64_t marked;      /* the position stored last */
+    apr_int64_t trim_at;
+    svc_command_t *trimming; /* handed in; NULL: none */
+    struct trim_t *trim;     /* its baton */
     int is_failing;          /* the database fails, and that was said */
 };
 
@@ -84,6 +89,52 @@ static svc_err_t *sweep(svc_leader_t *leader, apr_int64_t now)
                          config->publisher.stats, db_now, leader->scratch);
 }
 
+/* What removes old events. The leader may end before it is carried out. */
+typedef struct trim_t {
+    apr_int64_t retention_ms;
+    const svc_inbox_t *inbox;
+    int removed; /* out */
+} trim_t;
+
+static svc_err_t *run_trim(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
+{
+    trim_t *trim = baton;
+    apr_int64_t before = tx->now - trim->retention_ms;
+    svc_err_t *err = svc_stream_trim(&trim->removed, tx, before, TRIM_LIMIT);
+
+    (void)pool;
+    return err ? err : svc_inbox_forget(tx, trim->inbox, before);
+}
+
+/* Removes events that are too old, a bounded number in each transaction; the
+ * next ones at once, if there may be more. */
+static void trim(svc_leader_t *leader, apr_int64_t now)
+{
+    const svc_leader_config_t *config = leader->config;
+    svc_writer_t *writer = config->subscriber.writer;
+    svc_err_t *err;
+    void *baton;
+
+    if (leader->trimming && svc_writer_is_done(&err, writer, leader->trimming)) {
+        if (!err)
+            atomic_fetch_add(&config->publisher.stats->trimmed,
+                             leader->trim->removed);
+        if (!err && leader->trim->removed == TRIM_LIMIT)
+            leader->trim_at = now;
+        svc_writer_release(leader->trimming);
+        leader->trimming = NULL;
+    }
+    if (!config->retention_ms || leader->trimming || now < leader->trim_at)
+        return;
+    leader->trimming = svc_writer_command(&baton, sizeof(*leader->trim), NULL,
+                                          run_trim);
+    leader->trim = baton;
+    leader->trim->retention_ms = config->retention_ms;
+    leader->trim->inbox = config->subscriber.inbox;
+    svc_writer_submit(writer, leader->trimming);
+    leader->trim_at = now + TRIM_MS;
+}
+
 static svc_err_t *take_turn(int *again, svc_leader_t *leader, apr_int64_t now)
 {
     svc_err_t *err;
@@ -105,6 +156,7 @@ static svc_err_t *take_turn(int *again, svc_leader_t *leader, apr_int64_t now)
                                    leader->scratch)))
         return err;
     mark_published(leader, now);
+    trim(leader, now);
     return sweep(leader, now);
 }
 
@@ -145,6 +197,8 @@ void svc_leader_turn(svc_leader_t *leader, const int *fds, int count,
 
 void svc_leader_destroy(svc_leader_t *leader)
 {
+    if (leader->trimming)
+        svc_writer_release(leader->trimming);
     svc_subscriber_destroy(leader->subscriber);
     svc_bus_destroy(leader->bus);
     if (leader->db)

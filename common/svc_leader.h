@@ -1,5 +1,6 @@
 /* svc_leader: what the process that leads does for its service: publish, follow
- * and sweep, in one thread, turn by turn.
+ * sweep, and remove what is older than the retention, in one thread, turn by
+ * turn.
  */
 #ifndef SVC_LEADER_H
 #define SVC_LEADER_H
@@ -20,6 +21,7 @@ typedef struct svc_leader_config_t {
     svc_publisher_config_t publisher;
     svc_subscriber_config_t subscriber;
     svc_leader_sweep_fn sweep; /* NULL: none */
+    apr_int64_t retention_ms;  /* how long events are kept; 0: for ever */
 } svc_leader_config_t;
 
 typedef struct svc_leader_t svc_leader_t;

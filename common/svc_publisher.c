@@ -1,17 +1,14 @@
 /* svc_publisher: see the header. */
 #include "svc_publisher.h"
 
-#include <string.h>
-
-#include <apr_strings.h>
-
 #include "svc_id.h"
 #include "svc_log.h"
 #include "svc_time.h"
 
 #define HEARTBEAT_MS 1000
 #define BIND_AGAIN_MS 500
-#define MAX_REQUESTS 16 /* answered in one turn */
+#define MAX_REQUESTS 4 /* answered in one turn, so that publishing goes on; a
+                          ROUTER takes them from its peers in turn */
 
 struct svc_publisher_t {
     const svc_publisher_config_t *config;
@@ -107,7 +104,7 @@ static svc_err_t *publish_new(int *again, svc_publisher_t *publisher,
         err = find_position(publisher, db, scratch);
     if (!err)
         err = svc_stream_read(&rows, db, publisher->config->stream,
-                              publisher->position, 1, SVC_PUBLISHER_MAX_PAGE,
+                              publisher->position, 1, SVC_REPLAY_MAX_PAGE,
                               scratch);
     if (err)
         return err;
@@ -122,7 +119,7 @@ static svc_err_t *publish_new(int *again, svc_publisher_t *publisher,
     }
     atomic_fetch_add(&stats->published, rows->nelts);
     atomic_store(&stats->published_to, publisher->position);
-    *again = *again || rows->nelts == SVC_PUBLISHER_MAX_PAGE;
+    *again = *again || rows->nelts == SVC_REPLAY_MAX_PAGE;
     return NULL;
 }
 
@@ -145,113 +142,35 @@ static svc_err_t *send_heartbeat(svc_publisher_t *publisher, svc_db_t *db,
     return NULL;
 }
 
-/* --- replay ---------------------------------------------------------------- */
-
-typedef struct request_t {
-    const char *source;
-    apr_int64_t position;
-    const char *event_id;
-    apr_int64_t limit;
-} request_t;
+/* --- those who missed something ------------------------------------------------ */
 
 static void add_text(apr_array_header_t *answer, const char *text)
 {
     APR_ARRAY_PUSH(answer, svc_bus_frame_t) = svc_bus_text(text);
 }
 
-static int read_number(apr_int64_t *out, const svc_bus_frame_t *frame)
-{
-    if (frame->length == 0 || frame->length > 18 ||
-        strspn(frame->data, "0123456789") != frame->length)
-        return 0;
-    *out = apr_atoi64(frame->data);
-    return 1;
-}
-
-static const char *read_request(request_t *request,
-                                const svc_bus_frame_t *frames, int count)
-{
-    if (count != 5 || strcmp(frames[0].data, "REPLAY") != 0)
-        return "a request has 5 frames: REPLAY, source, position, event-id, "
-               "limit";
-    request->source = frames[1].data;
-    request->event_id = frames[3].data;
-    if (!read_number(&request->position, &frames[2]))
-        return "the position must be a number of up to 18 digits";
-    if (!read_number(&request->limit, &frames[4]))
-        return "the limit must be a number of up to 18 digits";
-    if (request->limit > SVC_PUBLISHER_MAX_PAGE)
-        request->limit = SVC_PUBLISHER_MAX_PAGE;
-    return NULL;
-}
-
-static svc_err_t *answer_replay(apr_array_header_t *answer,
-                                const svc_publisher_t *publisher, svc_db_t *db,
-                                const request_t *request, apr_pool_t *scratch)
-{
-    const svc_stream_t *stream = publisher->config->stream;
-    apr_array_header_t *rows = NULL;
-    const char *source, *event_id = NULL;
-    apr_int64_t head;
-    svc_err_t *err;
-    int i, is_other;
-
-    if ((err = svc_stream_head(&source, &head, db, stream, scratch)))
-        return err;
-    if (*request->source && strcmp(request->source, source) != 0) {
-        add_text(answer, "ERROR");
-        add_text(answer, apr_pstrcat(scratch, "the log kept here is ", source,
-                                     NULL));
-        return NULL;
-    }
-    if (request->position > 0 && *request->event_id &&
-        (err = svc_stream_event_id(&event_id, db, stream, request->position,
-                                   scratch)))
-        return err;
-    is_other = request->position > 0 && *request->event_id &&
-               (request->position > head ||
-                (event_id && strcmp(event_id, request->event_id) != 0));
-    if (!is_other && request->limit > 0 &&
-        (err = svc_stream_read(&rows, db, stream, request->position, 0,
-                               (int)request->limit, scratch)))
-        return err;
-    add_text(answer, is_other ? "RESET" : "EVENTS");
-    add_text(answer, source);
-    add_text(answer, svc_db_arg(head, scratch));
-    for (i = 0; rows && i < rows->nelts; i++) {
-        const svc_stream_entry_t *row =
-            &APR_ARRAY_IDX(rows, i, svc_stream_entry_t);
-
-        add_text(answer, row->subject);
-        add_text(answer, row->text);
-    }
-    return NULL;
-}
-
 static svc_err_t *answer_request(svc_publisher_t *publisher, svc_db_t *db,
                                  const svc_bus_frame_t *frames, int count,
                                  apr_pool_t *scratch)
 {
+    const svc_publisher_config_t *config = publisher->config;
     apr_array_header_t *answer =
         apr_array_make(scratch, 8, sizeof(svc_bus_frame_t));
     int skip = count > 1 && frames[1].length == 0 ? 2 : 1; /* REQ's delimiter */
-    request_t request;
-    const char *refusal;
-    svc_err_t *err = NULL;
+    svc_err_t *err;
     int i;
 
     for (i = 0; i < skip; i++)
         APR_ARRAY_PUSH(answer, svc_bus_frame_t) = frames[i];
-    refusal = read_request(&request, frames + skip, count - skip);
-    if (!refusal)
-        err = answer_replay(answer, publisher, db, &request, scratch);
-    if (refusal || err) {
+    err = svc_replay_answer(answer, frames + skip, count - skip, db,
+                            config->stream, config->state, scratch);
+    if (err) {
         add_text(answer, "ERROR");
-        add_text(answer, refusal ? refusal : err->message);
+        add_text(answer, err->message);
     }
     svc_bus_send(publisher->router, (svc_bus_frame_t *)answer->elts,
                  answer->nelts);
-    atomic_fetch_add(&publisher->config->stats->replays, 1);
+    atomic_fetch_add(&config->stats->replays, 1);
     return err;
 }
 

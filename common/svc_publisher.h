@@ -3,26 +3,14 @@
  *
  * PUB is the fast path: each row of the log that this instance wrote, strictly
  * in order of position, and a heartbeat with the log's head once a second. The
- * ROUTER answers those who missed something:
- *
- *   REPLAY source position event-id limit
- *     -> EVENTS source head (subject event)*   what follows position
- *     -> RESET source head                     the event there is another one,
- *                                              or the log does not reach there
- *     -> ERROR sentence
- *
- * Numbers are decimal text. An empty source means whatever log is kept here;
- * limit 0 asks for source and head alone. An empty delimiter frame, as REQ
- * sockets send it, is answered with one.
+ * ROUTER answers those who missed something (svc_replay); an empty delimiter
+ * frame, as REQ sockets send it, is answered with one.
  */
 #ifndef SVC_PUBLISHER_H
 #define SVC_PUBLISHER_H
 
-#include "svc_bus.h"
+#include "svc_replay.h"
 #include "svc_stats.h"
-#include "svc_stream.h"
-
-#define SVC_PUBLISHER_MAX_PAGE 500 /* events in one answer */
 
 typedef struct svc_publisher_t svc_publisher_t;
 
@@ -31,6 +19,7 @@ typedef struct svc_publisher_config_t {
     const char *publish; /* PUB endpoint; NULL: not published */
     const char *replay;  /* ROUTER endpoint; NULL: no replay */
     const svc_stream_t *stream;
+    svc_replay_state_fn state; /* for snapshots; NULL: there are none */
     svc_stats_t *stats;
 } svc_publisher_config_t;
 

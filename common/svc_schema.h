@@ -35,6 +35,13 @@
     "reason VARCHAR(2000) NOT NULL, event VARCHAR(8000), " \
     "recorded_at BIGINT NOT NULL)"
 
+/* What svc_stream needs besides since its logs are trimmed: part of a later
+ * step of every service. */
+#define SVC_SCHEMA_TRIMMED(s) \
+    "CREATE TABLE " s "_trimmed (" \
+    "id BIGINT NOT NULL PRIMARY KEY, position BIGINT NOT NULL, " \
+    "event_id VARCHAR(36) NOT NULL)"
+
 typedef struct svc_schema_t {
     const char *service;            /* prefix of every table: "tickets" */
     int version;                    /* number of steps */

@@ -1,6 +1,8 @@
 /* svc_source: see the header. */
 #include "svc_source.h"
 
+#include <string.h>
+
 #include <apr_strings.h>
 
 #define SILENCE_MS 3000   /* a heartbeat comes every second */
@@ -11,7 +13,29 @@ svc_source_t *svc_source_create(const char *name, apr_pool_t *pool)
     svc_source_t *source = apr_pcalloc(pool, sizeof(*source));
 
     source->name = apr_pstrdup(pool, name);
+    source->tail.event_id = source->event_id;
+    source->snapshot.event_id = source->snapshot_id;
+    source->after = source->last;
     return source;
+}
+
+/* A page that nobody waits for: it would lead back. */
+static int is_stale(const svc_source_t *source, const svc_inbox_cursor_t *at,
+                    const char *after)
+{
+    if (strcmp(after, source->last) != 0)
+        return 1;
+    if (source->snapshot.position > 0)
+        return at->position != source->snapshot.position ||
+               strcmp(at->event_id, source->snapshot_id) != 0;
+    return !source->needs_snapshot && at->position <= source->tail.position;
+}
+
+static void forget_snapshot(svc_source_t *source)
+{
+    source->snapshot.position = 0;
+    source->snapshot_id[0] = '\0';
+    source->last[0] = '\0';
 }
 
 void svc_source_load(svc_source_t *source, const svc_inbox_cursor_t *cursor)
@@ -19,6 +43,9 @@ void svc_source_load(svc_source_t *source, const svc_inbox_cursor_t *cursor)
     svc_source_take(source, cursor->position, cursor->event_id);
     source->is_loaded = 1;
     source->is_doubtful = cursor->position > 0;
+    source->reset_at = 0;
+    source->needs_snapshot = 0;
+    forget_snapshot(source);
 }
 
 void svc_source_hear(svc_source_t *source, apr_int64_t head, apr_int64_t now)
@@ -32,10 +59,11 @@ void svc_source_hear(svc_source_t *source, apr_int64_t head, apr_int64_t now)
 svc_source_place_t svc_source_place(const svc_source_t *source,
                                     apr_int64_t position)
 {
+    if (source->needs_snapshot)
+        return SVC_SOURCE_LATER;
     if (position <= source->tail.position)
         return SVC_SOURCE_KNOWN;
-    return position == source->tail.position + 1 && !source->is_doubtful &&
-                   !source->has_diverged
+    return position == source->tail.position + 1 && !source->is_doubtful
                ? SVC_SOURCE_NEXT
                : SVC_SOURCE_LATER;
 }
@@ -45,7 +73,6 @@ void svc_source_take(svc_source_t *source, apr_int64_t position,
 {
     source->tail.position = position;
     apr_cpystrn(source->event_id, event_id, sizeof(source->event_id));
-    source->tail.event_id = source->event_id;
 }
 
 void svc_source_confirm(svc_source_t *source)
@@ -53,29 +80,57 @@ void svc_source_confirm(svc_source_t *source)
     if (source->head < source->tail.position)
         return; /* it could not compare */
     source->is_doubtful = 0;
-    source->has_reset = 0;
+    source->is_unanswered = 0;
+    source->reset_at = 0;
 }
 
 int svc_source_reset(svc_source_t *source, apr_int64_t head, apr_int64_t now)
 {
-    int had_reset = source->has_reset, had_diverged = source->has_diverged;
-
     svc_source_hear(source, head, now);
-    source->has_reset = 1;
-    source->has_diverged |= head >= source->tail.position;
-    return !had_reset || source->has_diverged != had_diverged;
+    forget_snapshot(source);
+    if (source->reset_at == 0)
+        source->reset_at = now;
+    if (source->needs_snapshot ||
+        (head < source->tail.position &&
+         now - source->reset_at < SVC_SOURCE_LAG_MS))
+        return 0;
+    source->needs_snapshot = 1;
+    source->ask_at = 0;
+    return 1;
+}
+
+int svc_source_take_page(svc_source_t *source, const svc_inbox_cursor_t *at,
+                         const char *after, const char *last)
+{
+    if (is_stale(source, at, after) ||
+        (*last && (at->position == 0 || strcmp(last, after) <= 0)))
+        return 0;
+    source->ask_at = 0;
+    source->is_unanswered = 0;
+    if (!*last) {
+        svc_source_take(source, at->position, at->event_id);
+        source->needs_snapshot = source->is_doubtful = 0;
+        source->reset_at = 0;
+        forget_snapshot(source);
+        return 1;
+    }
+    source->needs_snapshot = 1;
+    source->snapshot.position = at->position;
+    apr_cpystrn(source->snapshot_id, at->event_id, sizeof(source->snapshot_id));
+    apr_cpystrn(source->last, last, sizeof(source->last));
+    return 1;
 }
 
 int svc_source_is_complete(const svc_source_t *source)
 {
     return !source->is_loaded ||
-           (source->head == source->tail.position && !source->is_doubtful);
+           (source->head == source->tail.position && !source->is_doubtful &&
+            !source->needs_snapshot);
 }
 
 int svc_source_wants_more(svc_source_t *source, apr_int64_t now)
 {
-    if (svc_source_is_complete(source) || source->has_diverged ||
-        now < source->ask_at)
+    if (svc_source_is_complete(source) || now < source->ask_at)
         return 0;
     source->ask_at = now + ASK_AGAIN_MS;
     return 1;

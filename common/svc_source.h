@@ -1,6 +1,7 @@
 /* svc_source: what is known of one log that is followed: how far it was taken,
- * how long it is, and whether it is still the log that it was. A state machine
- * without input or output; svc_subscriber feeds it.
+ * how long it is, whether it is still the log that it was, and how far a
+ * snapshot of its state has come. A state machine without input or output;
+ * svc_subscriber feeds it.
  *
  * NOW is svc_time_ticks everywhere. Used by one thread.
  */
@@ -9,20 +10,34 @@
 
 #include "svc_inbox.h"
 
+#define SVC_SOURCE_LAG_MS 5000 /* a log that ends before what was taken may be
+                                  the one of a machine that lags; after so long
+                                  it is believed to have been restored */
+
 typedef struct svc_source_t {
     const char *name;        /* "urn:uuid:..." */
-    void *link;              /* the subscriber's: who answers replay for it */
+    struct svc_link_t *link; /* who spoke for it last; the subscriber's */
+    struct svc_link_t *asked; /* who was asked last; NULL: nobody */
     svc_inbox_cursor_t tail; /* taken up to here: written, being written or
                                 gathered */
     apr_int64_t head;        /* its length, as far as is known */
     apr_int64_t heard_at;    /* when it was last heard of */
-    apr_int64_t ask_at;      /* when to ask (again) for what follows the tail */
+    apr_int64_t ask_at;      /* when to ask (again) for what follows */
+    apr_int64_t reset_at;    /* since when it says that the event at the tail is
+                                not there; 0: it does not */
+    int is_unanswered;       /* what was asked last brought nothing: ask another
+                                of its machines, if there is one */
     int is_loaded;           /* the tail was read from the database */
     int is_doubtful;         /* it may have been replaced by another: nothing is
                                 taken before it confirms the event at the tail */
-    int has_reset;           /* it said that the event at the tail is not there */
-    int has_diverged;        /* it is another log: nothing is taken any more */
+    int needs_snapshot;      /* it is another log, or a snapshot has begun: no
+                                event is taken before the snapshot's end */
+    svc_inbox_cursor_t snapshot; /* where the one that has begun leads to;
+                                    position 0: none has begun */
+    const char *after;       /* the last id that its pages have covered; "" */
     char event_id[256];      /* storage of tail.event_id */
+    char snapshot_id[256];   /* of snapshot.event_id */
+    char last[256];          /* of after */
 } svc_source_t;
 
 typedef enum {
@@ -51,14 +66,21 @@ void svc_source_take(svc_source_t *source, apr_int64_t position,
 /* A request that named the tail's event was answered with EVENTS. */
 void svc_source_confirm(svc_source_t *source);
 
-/* It was answered with RESET. True when that is news. A log that only ends
- * before the tail may lag, and is asked again; else it is another log. */
+/* It was answered with RESET. True when that settles that a snapshot is needed:
+ * at once when the log reaches the tail, else after SVC_SOURCE_LAG_MS in which
+ * nobody confirmed the tail. */
 int svc_source_reset(svc_source_t *source, apr_int64_t head, apr_int64_t now);
+
+/* A page of a snapshot that leads to AT came, of the ids greater than AFTER up
+ * to LAST (empty: all). False when it is not the page that was asked for; else
+ * it was taken, and with the last one the tail is AT. */
+int svc_source_take_page(svc_source_t *source, const svc_inbox_cursor_t *at,
+                         const char *after, const char *last);
 
 /* Is everything taken that the source is known to have? */
 int svc_source_is_complete(const svc_source_t *source);
 
-/* Is it time to ask for what follows the tail? Then the next time is later. */
+/* Is it time to ask for what follows? Then the next time is later. */
 int svc_source_wants_more(svc_source_t *source, apr_int64_t now);
 
 #endif

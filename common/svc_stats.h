@@ -18,7 +18,11 @@ typedef struct svc_stats_t {
     atomic_llong applied;      /* events that took effect or were passed by in order */
     atomic_llong duplicates;   /* events dropped because they were already known */
     atomic_llong quarantined;  /* bad events set aside */
-    atomic_llong replays;      /* REPLAY requests answered */
+    atomic_llong parked;       /* events that had to wait for an earlier version */
+    atomic_llong unknown;      /* events passed by: their subject is not known */
+    atomic_llong snapshots;    /* snapshots of a followed log that were taken */
+    atomic_llong replays;      /* REPLAY and SNAPSHOT requests answered */
+    atomic_llong trimmed;      /* events removed from the log for their age */
     atomic_llong expired;      /* orders cancelled by the sweep */
     atomic_llong caught_up_at; /* when the follower last knew that it had everything, in svc_time_ticks; 0: never */
 } svc_stats_t;

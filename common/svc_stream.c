@@ -11,6 +11,7 @@ struct svc_stream_t {
     const char *publisher;
     svc_db_sql_t create_head, raise_head, read_head;
     svc_db_sql_t insert, read, read_own, read_id;
+    svc_db_sql_t read_oldest, trim, read_trimmed, update_trimmed, insert_trimmed;
     svc_db_sql_t read_published, update_published, insert_published;
 };
 
@@ -51,7 +52,26 @@ svc_stream_t *svc_stream_create(const char *service, const char *publisher,
         "AND publisher = %s ORDER BY position LIMIT %lld", pool);
     stream->read_id = svc_db_sql(
         "svc_stream_read_id", service,
-        "SELECT event_id FROM #_log WHERE position = %lld", pool);
+        "SELECT event_id FROM #_log WHERE position = %lld UNION ALL "
+        "SELECT event_id FROM #_trimmed WHERE position = %lld", pool);
+    stream->read_oldest = svc_db_sql(
+        "svc_stream_read_oldest", service,
+        "SELECT position, event_id, recorded_at FROM #_log ORDER BY position "
+        "LIMIT %lld", pool);
+    stream->trim = svc_db_sql(
+        "svc_stream_trim", service,
+        "DELETE FROM #_log WHERE position <= %lld", pool);
+    stream->read_trimmed = svc_db_sql(
+        "svc_stream_read_trimmed", service,
+        "SELECT position FROM #_trimmed WHERE id = 1", pool);
+    stream->update_trimmed = svc_db_sql(
+        "svc_stream_update_trimmed", service,
+        "UPDATE #_trimmed SET position = %lld, event_id = %s WHERE id = 1",
+        pool);
+    stream->insert_trimmed = svc_db_sql(
+        "svc_stream_insert_trimmed", service,
+        "INSERT INTO #_trimmed (id, position, event_id) "
+        "VALUES (1, %lld, %s)", pool);
     stream->read_published = svc_db_sql(
         "svc_stream_read_published", service,
         "SELECT position FROM #_publisher WHERE endpoint = %s", pool);
@@ -196,7 +216,8 @@ svc_err_t *svc_stream_event_id(const char **out, svc_db_t *db,
                                const svc_stream_t *stream,
                                apr_int64_t position, apr_pool_t *pool)
 {
-    const char *args[] = { svc_db_arg(position, pool) };
+    const char *at = svc_db_arg(position, pool);
+    const char *args[] = { at, at };
 
     *out = NULL;
     return svc_db_each(db, &stream->read_id, args, take_text, out, pool);
@@ -211,6 +232,58 @@ svc_err_t *svc_stream_has(int *out, svc_db_t *db, const svc_stream_t *stream,
 
     *out = !err && found && strcmp(found, event_id) == 0;
     return err;
+}
+
+svc_err_t *svc_stream_trimmed(apr_int64_t *out, svc_db_t *db,
+                              const svc_stream_t *stream, apr_pool_t *pool)
+{
+    *out = 0;
+    return svc_db_get(out, db, &stream->read_trimmed, NULL, pool);
+}
+
+/* The begin of the log, as far as it is too old. */
+typedef struct oldest_t {
+    apr_int64_t before;
+    int count;
+    int is_over; /* one that stays was met */
+    apr_int64_t position;
+    const char *event_id;
+} oldest_t;
+
+static svc_err_t *take_oldest(void *baton, const svc_db_row_t *row)
+{
+    oldest_t *oldest = baton;
+
+    oldest->is_over |= svc_db_row_int(row, 2) >= oldest->before;
+    if (oldest->is_over)
+        return NULL;
+    oldest->count++;
+    oldest->position = svc_db_row_int(row, 0);
+    oldest->event_id = svc_db_row_text(row, 1);
+    return NULL;
+}
+
+svc_err_t *svc_stream_trim(int *removed, svc_stream_tx_t *tx,
+                           apr_int64_t before, int limit)
+{
+    const svc_stream_t *stream = tx->stream;
+    const char *at_most[] = { svc_db_arg(limit, tx->pool) };
+    oldest_t oldest = { .before = before };
+    const char *args[2];
+    int changed = 0;
+    svc_err_t *err = svc_db_each(tx->db, &stream->read_oldest, at_most,
+                                 take_oldest, &oldest, tx->pool);
+
+    *removed = oldest.count;
+    if (err || oldest.count == 0)
+        return err;
+    args[0] = svc_db_arg(oldest.position, tx->pool);
+    args[1] = oldest.event_id;
+    if ((err = svc_db_run(NULL, tx->db, &stream->trim, args, tx->pool)) ||
+        (err = svc_db_run(&changed, tx->db, &stream->update_trimmed, args,
+                          tx->pool)) || changed)
+        return err;
+    return svc_db_run(NULL, tx->db, &stream->insert_trimmed, args, tx->pool);
 }
 
 static svc_err_t *take_entry(void *baton, const svc_db_row_t *row)

@@ -7,6 +7,7 @@
  *
  * Tables: <service>_head   the log's identity and its last position
  *         <service>_log    one row per event, as it goes on the wire
+ *         <service>_trimmed  the last event that was removed from its begin
  *         <service>_publisher  how far each publishing endpoint has got
  */
 #ifndef SVC_STREAM_H
@@ -76,7 +77,17 @@ svc_err_t *svc_stream_head(const char **source, apr_int64_t *position,
                            svc_db_t *db, const svc_stream_t *stream,
                            apr_pool_t *pool);
 
-/* The id of the event at POSITION; NULL when there is none. */
+/* The position of the last event that was removed; 0: all are there. */
+svc_err_t *svc_stream_trimmed(apr_int64_t *out, svc_db_t *db,
+                              const svc_stream_t *stream, apr_pool_t *pool);
+
+/* Removes up to LIMIT events from the begin of the log, those recorded before
+ * BEFORE (ms). REMOVED gets their number. */
+svc_err_t *svc_stream_trim(int *removed, svc_stream_tx_t *tx,
+                           apr_int64_t before, int limit);
+
+/* The id of the event at POSITION; NULL when it is not known: never written, or
+ * removed, and not the last that was. */
 svc_err_t *svc_stream_event_id(const char **out, svc_db_t *db,
                                const svc_stream_t *stream,
                                apr_int64_t position, apr_pool_t *pool);

@@ -4,31 +4,24 @@
  * What arrives on SUB is only the fast path. For a source whose publisher
  * answers REPLAY, events are taken strictly in order of position from the
  * cursor that is kept in this service's own database; what is missing (a gap,
- * a late start, a lost last message that a heartbeat reveals) is asked for. A
- * publisher without replay is taken as it comes, guarded by the versions.
- *
- * Events are gathered into one batch while the one before is being written, so
- * the batches grow with the load and nothing is delayed without it.
+ * a late start, a lost last message that a heartbeat reveals) is asked for. Where
+ * the log does not go back so far, or is another one than was followed (restored
+ * from a backup), a snapshot of the source's state takes the place of what was
+ * known. A publisher without replay is taken as it comes, guarded by the versions.
  */
 #ifndef SVC_SUBSCRIBER_H
 #define SVC_SUBSCRIBER_H
 
 #include "svc_batch.h"
-#include "svc_bus.h"
+#include "svc_link.h"
 #include "svc_writer.h"
-
-/* A TicketsSubscribe or OrdersSubscribe line. */
-typedef struct svc_subscriber_peer_t {
-    const char *publish; /* its PUB endpoint */
-    const char *replay;  /* its ROUTER endpoint; NULL: it has none */
-} svc_subscriber_peer_t;
 
 typedef struct svc_subscriber_config_t {
     const char *name;                /* for the log: "mod_orders" */
-    const apr_array_header_t *peers; /* svc_subscriber_peer_t */
+    const apr_array_header_t *peers; /* svc_link_peer_t */
     const char *const *subjects;     /* NULL-terminated: what is followed */
     const svc_inbox_t *inbox;
-    svc_inbox_apply_fn apply;
+    const svc_inbox_handler_t *handler;
     svc_writer_t *writer;
     svc_stats_t *stats;
 } svc_subscriber_config_t;

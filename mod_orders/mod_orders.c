@@ -21,7 +21,8 @@ static const svc_ap_service_t orders = {
     .cache_control = "no-store",
     .schema = &orders_schema,
     .subjects = orders_events_subjects,
-    .apply = orders_events_apply,
+    .handler = &orders_events_handler,
+    .state = orders_events_state,
     .sweep = orders_service_sweep
 };
 

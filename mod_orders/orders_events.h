@@ -23,9 +23,13 @@ void orders_events_created(svc_stream_tx_t *tx, const order_t *order,
 svc_err_t *orders_events_changed(order_t *out, svc_stream_tx_t *tx,
                                  const char *id, apr_pool_t *pool);
 
-/* Applies one event that arrived; a svc_inbox_apply_fn. */
-svc_err_t *orders_events_apply(svc_inbox_outcome_t *outcome,
-                               const svc_inbox_context_t *context,
-                               const svc_event_t *event);
+/* What is done with events and snapshots of tickets services. */
+extern const svc_inbox_handler_t orders_events_handler;
+
+/* A page of the state of all orders that are not cancelled; a
+ * svc_replay_state_fn. */
+svc_err_t *orders_events_state(apr_array_header_t *events, const char **last,
+                               svc_db_t *db, const char *after, int limit,
+                               apr_pool_t *pool);
 
 #endif

@@ -28,7 +28,12 @@ static const char *const step_1[] = {
     NULL
 };
 
-static const char *const *const steps[] = { step_1 };
+static const char *const step_2[] = {
+    SVC_SCHEMA_TRIMMED("orders"),
+    NULL
+};
+
+static const char *const *const steps[] = { step_1, step_2 };
 
 const svc_schema_t orders_schema = {
     "orders",

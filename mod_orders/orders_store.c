@@ -83,6 +83,20 @@ svc_err_t *orders_store_list(apr_array_header_t **out, svc_db_t *db,
     return svc_db_each(db, &sql, args, take_orders, *out, pool);
 }
 
+svc_err_t *orders_store_all(apr_array_header_t **out, svc_db_t *db,
+                            const char *after, int limit, apr_pool_t *pool)
+{
+    static const svc_db_sql_t sql = {
+        "orders_store_all",
+        SVC_DB_SAME("SELECT " ORDER_COLUMNS ORDER_FROM
+                    "WHERE o.id > %s ORDER BY o.id LIMIT %lld")
+    };
+    const char *args[] = { after, svc_db_arg(limit, pool) };
+
+    *out = apr_array_make(pool, limit, sizeof(order_t));
+    return svc_db_each(db, &sql, args, take_orders, *out, pool);
+}
+
 svc_err_t *orders_store_overdue(apr_array_header_t **out, svc_db_t *db,
                                 apr_int64_t now, int limit, apr_pool_t *pool)
 {
@@ -268,6 +282,54 @@ svc_err_t *orders_store_update_ticket(int *changed, svc_stream_tx_t *tx,
                            svc_db_arg(ticket->version - 1, tx->pool) };
 
     return svc_db_run(changed, tx->db, &sql, args, tx->pool);
+}
+
+svc_err_t *orders_store_replace_ticket(svc_stream_tx_t *tx,
+                                       const orders_ticket_t *ticket)
+{
+    static const svc_db_sql_t sql = {
+        "orders_store_replace_ticket",
+        SVC_DB_SAME("UPDATE orders_tickets SET title = %s, user_id = %s, "
+                    "order_id = %s, cents = %lld, version = %lld "
+                    "WHERE id = %s AND source = %s")
+    };
+    const char *args[] = { ticket->title,
+                           ticket->user_id,
+                           ticket->order_id,
+                           svc_db_arg(ticket->cents, tx->pool),
+                           svc_db_arg(ticket->version, tx->pool),
+                           ticket->id,
+                           ticket->source };
+
+    return svc_db_run(NULL, tx->db, &sql, args, tx->pool);
+}
+
+svc_err_t *orders_store_delete_ticket(svc_stream_tx_t *tx, const char *id)
+{
+    static const svc_db_sql_t sql = {
+        "orders_store_delete_ticket",
+        SVC_DB_SAME("DELETE FROM orders_tickets WHERE id = %s")
+    };
+    const char *args[] = { id };
+
+    return svc_db_run(NULL, tx->db, &sql, args, tx->pool);
+}
+
+svc_err_t *orders_store_tickets_of(apr_array_header_t **out, svc_db_t *db,
+                                   const char *source, const char *after,
+                                   const char *last, int limit,
+                                   apr_pool_t *pool)
+{
+    static const svc_db_sql_t sql = {
+        "orders_store_tickets_of",
+        SVC_DB_SAME("SELECT id FROM orders_tickets "
+                    "WHERE id > %s AND (%s = '' OR id <= %s) AND source = %s "
+                    "ORDER BY id LIMIT %lld")
+    };
+    const char *args[] = { after, last, last, source, svc_db_arg(limit, pool) };
+
+    *out = apr_array_make(pool, 16, sizeof(const char *));
+    return svc_db_each(db, &sql, args, take_ids, *out, pool);
 }
 
 svc_err_t *orders_store_claim(int *changed, svc_stream_tx_t *tx,

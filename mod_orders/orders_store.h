@@ -21,6 +21,11 @@ svc_err_t *orders_store_list(apr_array_header_t **out, svc_db_t *db,
                              const char *user_id, apr_int64_t after, int limit,
                              apr_pool_t *pool);
 
+/* Up to LIMIT orders of any status whose id is greater than AFTER, in order of
+ * id; OUT is an array of order_t. */
+svc_err_t *orders_store_all(apr_array_header_t **out, svc_db_t *db,
+                            const char *after, int limit, apr_pool_t *pool);
+
 /* The ids of up to LIMIT orders that are overdue at NOW, as const char *. */
 svc_err_t *orders_store_overdue(apr_array_header_t **out, svc_db_t *db,
                                 apr_int64_t now, int limit, apr_pool_t *pool);
@@ -57,6 +62,19 @@ svc_err_t *orders_store_insert_ticket(int *changed, svc_stream_tx_t *tx,
  * of the same source. */
 svc_err_t *orders_store_update_ticket(int *changed, svc_stream_tx_t *tx,
                                       const orders_ticket_t *ticket);
+
+/* Brings a ticket of the replica to TICKET's state, whatever its version. */
+svc_err_t *orders_store_replace_ticket(svc_stream_tx_t *tx,
+                                       const orders_ticket_t *ticket);
+
+svc_err_t *orders_store_delete_ticket(svc_stream_tx_t *tx, const char *id);
+
+/* The ids, as const char *, of up to LIMIT tickets of SOURCE in the replica that
+ * are greater than AFTER and not greater than LAST ("": no bound), in order. */
+svc_err_t *orders_store_tickets_of(apr_array_header_t **out, svc_db_t *db,
+                                   const char *source, const char *after,
+                                   const char *last, int limit,
+                                   apr_pool_t *pool);
 
 /* Claims the ticket for ORDER_ID, if no order of this service has a claim and
  * the ticket is not reserved, or reserved for an order that is cancelled here.

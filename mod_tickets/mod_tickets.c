@@ -20,7 +20,8 @@ static const svc_ap_service_t tickets = {
     .cache_control = "no-cache",
     .schema = &tickets_schema,
     .subjects = tickets_events_subjects,
-    .apply = tickets_events_apply
+    .handler = &tickets_events_handler,
+    .state = tickets_events_state
 };
 
 static apr_array_header_t *instances; /* NULL before post_config */

@@ -12,6 +12,8 @@
  * something were missing. */
 const char *const tickets_events_subjects[] = { "order:", NULL };
 
+#define PRUNE_LIMIT 500 /* reserved tickets looked at at a time */
+
 /* What is needed of order:created and order:cancelled. */
 typedef struct order_t {
     const char *id;
@@ -129,19 +131,106 @@ static svc_err_t *apply_cancelled(svc_inbox_outcome_t *outcome,
     return look(&found, &ticket, order, event, tx);
 }
 
-svc_err_t *tickets_events_apply(svc_inbox_outcome_t *outcome,
-                                const svc_inbox_context_t *context,
-                                const svc_event_t *event)
+static svc_err_t *apply(svc_inbox_outcome_t *outcome,
+                        const svc_inbox_context_t *context,
+                        const svc_event_t *event)
 {
     int is_created = strcmp(event->type, "order:created") == 0;
     order_t order;
     svc_err_t *err;
 
     *outcome = SVC_INBOX_IGNORED;
-    if (!is_created && strcmp(event->type, "order:cancelled") != 0)
+    if (!is_created && strcmp(event->type, "order:cancelled") != 0) {
+        if (strcmp(event->type, "order:updated") != 0 &&
+            strcmp(event->type, "order:refund-required") != 0)
+            *outcome = SVC_INBOX_UNKNOWN;
         return NULL;
+    }
     if ((err = read_order(&order, event, context->tx->pool)))
         return err;
     return is_created ? apply_created(outcome, context, event, &order)
                       : apply_cancelled(outcome, context, event, &order);
+}
+
+/* --- snapshots ----------------------------------------------------------------- */
+
+/* Takes the ticket from ORDER_ID, if that has it. */
+static svc_err_t *release(svc_stream_tx_t *tx, const char *ticket_id,
+                          const char *order_id)
+{
+    int changed;
+    svc_err_t *err = tickets_store_release(&changed, tx, ticket_id, order_id);
+
+    return err || !changed ? err : tell_update(tx, ticket_id);
+}
+
+/* The order in EVENT is not cancelled, so it has its ticket; another order of
+ * that service that has it here is one whose end was missed. */
+static svc_err_t *replace(const svc_inbox_context_t *context,
+                          const svc_event_t *event)
+{
+    svc_stream_tx_t *tx = context->tx;
+    const char *holder, *holder_source;
+    int changed;
+    order_t order;
+    svc_err_t *err = read_order(&order, event, tx->pool);
+
+    if (err || (err = tickets_store_holder(&holder, &holder_source, tx->db,
+                                           order.ticket_id, tx->pool)))
+        return err;
+    if (holder && strcmp(holder, order.id) != 0 &&
+        strcmp(holder_source, event->source) == 0 &&
+        (err = release(tx, order.ticket_id, holder)))
+        return err;
+    err = tickets_store_reserve(&changed, tx, order.ticket_id, order.id,
+                                event->source);
+    return err || !changed ? err : tell_update(tx, order.ticket_id);
+}
+
+/* What that service had reserved, for orders that it has no more. */
+static svc_err_t *prune(const svc_inbox_context_t *context,
+                        const svc_inbox_range_t *range)
+{
+    svc_stream_tx_t *tx = context->tx;
+    const char *after = range->after;
+    apr_array_header_t *reserved;
+    svc_err_t *err;
+    int i;
+
+    do {
+        err = tickets_store_reserved(&reserved, tx->db, range->source, after,
+                                     range->last, PRUNE_LIMIT, tx->pool);
+        for (i = 0; !err && i < reserved->nelts; i++) {
+            const ticket_t *ticket = &APR_ARRAY_IDX(reserved, i, ticket_t);
+
+            after = ticket->order_id;
+            if (!apr_hash_get(range->present, after, APR_HASH_KEY_STRING))
+                err = release(tx, ticket->id, after);
+        }
+    } while (!err && reserved->nelts == PRUNE_LIMIT);
+    return err;
+}
+
+const svc_inbox_handler_t tickets_events_handler = { apply, replace, prune };
+
+svc_err_t *tickets_events_state(apr_array_header_t *events, const char **last,
+                                svc_db_t *db, const char *after, int limit,
+                                apr_pool_t *pool)
+{
+    apr_array_header_t *tickets;
+    svc_err_t *err = tickets_store_all(&tickets, db, after, limit, pool);
+    int i;
+
+    for (i = 0; !err && i < tickets->nelts; i++) {
+        const ticket_t *ticket = &APR_ARRAY_IDX(tickets, i, ticket_t);
+        svc_event_t *event = apr_array_push(events);
+
+        memset(event, 0, sizeof(*event));
+        event->type = ticket->version == 0 ? "ticket:created"
+                                           : "ticket:updated";
+        event->entity = ticket->id;
+        event->data = tickets_json_write(ticket, pool);
+        *last = i + 1 == limit ? ticket->id : NULL;
+    }
+    return err;
 }

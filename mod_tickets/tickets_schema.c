@@ -17,7 +17,13 @@ static const char *const step_1[] = {
     NULL
 };
 
-static const char *const *const steps[] = { step_1 };
+static const char *const step_2[] = {
+    SVC_SCHEMA_TRIMMED("tickets"),
+    "CREATE INDEX tickets_order ON tickets (order_id)",
+    NULL
+};
+
+static const char *const *const steps[] = { step_1, step_2 };
 
 const svc_schema_t tickets_schema = {
     "tickets",

@@ -117,6 +117,70 @@ svc_err_t *tickets_store_release(int *changed, svc_stream_tx_t *tx,
     return svc_db_run(changed, tx->db, &sql, args, tx->pool);
 }
 
+/* Who has a ticket. */
+typedef struct holder_t {
+    const char *order_id, *order_source;
+} holder_t;
+
+static svc_err_t *take_holder(void *baton, const svc_db_row_t *row)
+{
+    holder_t *holder = baton;
+
+    holder->order_id = svc_db_row_text(row, 0);
+    holder->order_source = svc_db_row_text(row, 1);
+    return NULL;
+}
+
+svc_err_t *tickets_store_holder(const char **order_id,
+                                const char **order_source, svc_db_t *db,
+                                const char *id, apr_pool_t *pool)
+{
+    static const svc_db_sql_t sql = {
+        "tickets_store_holder",
+        SVC_DB_SAME("SELECT order_id, order_source FROM tickets "
+                    "WHERE id = %s AND order_id IS NOT NULL")
+    };
+    const char *args[] = { id };
+    holder_t holder = { NULL, NULL };
+    svc_err_t *err = svc_db_each(db, &sql, args, take_holder, &holder, pool);
+
+    *order_id = holder.order_id;
+    *order_source = holder.order_source;
+    return err;
+}
+
+svc_err_t *tickets_store_reserved(apr_array_header_t **out, svc_db_t *db,
+                                  const char *order_source, const char *after,
+                                  const char *last, int limit,
+                                  apr_pool_t *pool)
+{
+    static const svc_db_sql_t sql = {
+        "tickets_store_reserved",
+        SVC_DB_SAME("SELECT " COLUMNS " FROM tickets "
+                    "WHERE order_id > %s AND (%s = '' OR order_id <= %s) "
+                    "AND order_source = %s ORDER BY order_id LIMIT %lld")
+    };
+    const char *args[] = { after, last, last, order_source,
+                           svc_db_arg(limit, pool) };
+
+    *out = apr_array_make(pool, 16, sizeof(ticket_t));
+    return svc_db_each(db, &sql, args, take_each, *out, pool);
+}
+
+svc_err_t *tickets_store_all(apr_array_header_t **out, svc_db_t *db,
+                             const char *after, int limit, apr_pool_t *pool)
+{
+    static const svc_db_sql_t sql = {
+        "tickets_store_all",
+        SVC_DB_SAME("SELECT " COLUMNS " FROM tickets WHERE id > %s "
+                    "ORDER BY id LIMIT %lld")
+    };
+    const char *args[] = { after, svc_db_arg(limit, pool) };
+
+    *out = apr_array_make(pool, limit, sizeof(ticket_t));
+    return svc_db_each(db, &sql, args, take_each, *out, pool);
+}
+
 svc_err_t *tickets_store_remember(svc_stream_tx_t *tx, const char *order_id)
 {
     static const svc_db_sql_t forget = {

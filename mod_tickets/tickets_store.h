@@ -36,6 +36,25 @@ svc_err_t *tickets_store_reserve(int *changed, svc_stream_tx_t *tx,
 svc_err_t *tickets_store_release(int *changed, svc_stream_tx_t *tx,
                                  const char *id, const char *order_id);
 
+/* The order that has the ticket, and the log of its orders service; NULL when
+ * the ticket is free or not there. */
+svc_err_t *tickets_store_holder(const char **order_id,
+                                const char **order_source, svc_db_t *db,
+                                const char *id, apr_pool_t *pool);
+
+/* Up to LIMIT tickets that are reserved for orders of ORDER_SOURCE whose id is
+ * greater than AFTER and not greater than LAST ("": no bound), in order of the
+ * order's id; OUT is an array of ticket_t. */
+svc_err_t *tickets_store_reserved(apr_array_header_t **out, svc_db_t *db,
+                                  const char *order_source, const char *after,
+                                  const char *last, int limit,
+                                  apr_pool_t *pool);
+
+/* Up to LIMIT tickets whose id is greater than AFTER, in order of id; OUT is an
+ * array of ticket_t. */
+svc_err_t *tickets_store_all(apr_array_header_t **out, svc_db_t *db,
+                             const char *after, int limit, apr_pool_t *pool);
+
 /* Remembers that ORDER_ID was cancelled, for TICKETS_REMEMBER_MS. */
 svc_err_t *tickets_store_remember(svc_stream_tx_t *tx, const char *order_id);
 

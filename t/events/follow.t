@@ -230,25 +230,63 @@ serve_until { asked_for_events() } 5, 'a question';
 publish(record($ids[0], 11));
 is_followed('a heartbeat with a lower head does not stop the follower');
 
-# --- the log is another one
+# --- the log is another one: a snapshot of the state takes the place of what was followed
 my $position = @log;
-$answer = sub { return ('RESET', $urn, $position + 1) };
-my @before = ($position, $log[-1]{id});
-push @log, cloudevent(type => 'ticket:updated', subject => $ids[0], source => $urn, sequence => @log + 1, data => {
-    id => $ids[0], version => 12, title => 'from another history', price => 1, userId => 'zoe' });
-heartbeat();
-serve_until { $server->error_log =~ /SVC032/ } 10, 'the log to say so';
-publish($log[-1]);
-heartbeat();
-my ($other, $barrier) = ('urn:uuid:' . new_uuid(), new_uuid());
-publish(cloudevent(type => 'ticket:created', subject => $barrier, source => $other, sequence => 1, data => {
-    id => $barrier, version => 0, title => 'of another log', price => 1, userId => 'zoe' }));
-serve_until { row($barrier) } 10, 'what was sent before to be taken';
-is_deeply [cursor()], \@before, 'after RESET the log is followed no further';
-is row($ids[0]), 'version 11', '... and changes nothing';
+my @state = sort { $a->{subject} cmp $b->{subject} } map {   # at other versions, higher and lower; the last two are gone
+    my $n = $_;
+    cloudevent(type => 'ticket:updated', subject => $ids[$n], source => $urn, sequence => $position + 1, data => {
+        id => $ids[$n], version => 1 + 20 * ($n % 2), title => "restored $n", price => 1, userId => 'zoe' });
+} 0 .. 7;
+my $stray = cloudevent(type => 'ticket:updated', subject => 'ffffffff-ffff-4fff-bfff-ffffffffffff', source => $urn,
+    sequence => 1, data => { id => $ids[0], version => 99, title => 'of no snapshot', price => 1, userId => 'zoe' });
+my $other_id = new_uuid();
+my @wrong = (['SNAPSHOT', $urn, $position + 1, $other_id, 'zzz', '', 'ticket:updated', $stray],   # another page
+             ['SNAPSHOT', $urn, $position + 1, $other_id], ['SNAPSHOT'], ['SNAPSHOT', $urn, 'x', '', '', 'zz', 'ticket:updated']);
+my @snapshots;           # the requests for one
+$answer = sub {
+    my ($kind, @request) = @_;
+    return ('RESET', $urn, $position + 1) unless @_ == 6 && $kind eq 'SNAPSHOT';
+    push @snapshots, \@request;
+    my ($source, $at, $id, $after) = @request;
+    reply($peer, @$_) for @wrong;
+    my @page = grep { $_->{subject} gt $after } @state;
+    my $last = @page > 5 ? $page[4]{subject} : '';
+    splice @page, 5;
+    return ('SNAPSHOT', $urn, $position + 1, $other_id, $after, $last, map { ($_->{type}, $_) } @page);
+};
+sub serve_raw {          # requests with the name of what is asked
+    ($peer, my @request) = TestSvc::Event::receive($replayer->{socket}, 0.02) or return;
+    reply($peer, $answer->(@request));
+}
+heartbeat($position + 1);
+eval { wait_until { serve_raw() for 1 .. 5; ((cursor())[1] || '') eq $other_id } 10, 'the snapshot to be taken' };
+is_deeply [cursor()], [$position + 1, $other_id], 'after RESET a snapshot is taken, and the cursor stands where it leads';
+is_deeply [map { [@$_[0 .. 3]] } @snapshots], [[$urn, 0, '', ''], [$urn, $position + 1, $other_id, $state[4]{subject}]],
+    '... page after page, each from the end of the one before';
+is_deeply [map { row($_) } @ids], [(map { "restored $_" } 0 .. 7), '', ''],
+    '... each ticket has its state, whatever its version was, and what is not there any more is gone';
 my @resets = grep { /SVC032/ } split /\n/, $server->error_log;
 is @resets, 1, '... which is said once';
 like $resets[0], qr/\Q$urn\E.*position $position\b/, '... with the source and the position';
+is scalar(grep { /SVC038/ } split /\n/, $server->error_log), 1, '... and that it is done';
+$#log = $position;       # the new history has one event more
+$log[$position] = cloudevent(id => $other_id, type => 'ticket:updated', source => $urn, subject => $ids[0], sequence => $position + 1, data => {});
+$answer = \&events;
+publish(record($ids[0], 2));
+is_followed('and the log is followed on');
+is row($ids[0]), 'version 2', '... from the versions of the snapshot';
+
+# --- the log does not go back so far
+$position = @log;
+push @log, map { cloudevent(type => 'ticket:updated', source => $urn, subject => $ids[1], sequence => $position + $_, data => {}) } 1 .. 50;
+@snapshots = ();
+$answer = sub { return @_ == 6 || $_[2] < 1 ? () : ('SNAPSHOT', $urn, scalar @log, $log[-1]{id}, '', '', 'ticket:updated', $state[3]) };
+my $only = $state[3]{data}{id};
+heartbeat();
+eval { wait_until { serve_raw() for 1 .. 5; ((cursor())[0] || 0) == @log } 10, 'the snapshot to be taken' };
+is_deeply [cursor()], [scalar @log, $log[-1]{id}], 'a snapshot may be the answer to REPLAY';
+is_deeply [grep { row($_) } @ids], [$only], '... it is taken as well';
+is scalar(grep { /SVC032/ } split /\n/, $server->error_log), 1, '... and is no other log';
 
 is $db->selectrow_array('SELECT COUNT(*) FROM orders_parked WHERE entity_id <> ?', undef, $ids[7]), 0, 'nothing is left waiting';
 $_->close for $bus, $replayer;

@@ -99,6 +99,7 @@ sub said { my ($server, $module) = @_; return scalar(() = $server->error_log =~ 
     wait_quiet($server);
     $server->stop;
     my $db = DBI->connect('dbi:SQLite:dbname=' . $server->db_file, '', '', { RaiseError => 1 });
+    my %version = map { $_ => $db->selectrow_array("SELECT version FROM ${_}_schema") } qw(tickets orders);
     $db->do("UPDATE ${_}_schema SET version = 99") for qw(tickets orders);
     my @before = map { $db->selectall_arrayref("SELECT * FROM $_") } qw(tickets tickets_log orders_cursor tickets_head);
     $db->disconnect;
@@ -114,7 +115,7 @@ sub said { my ($server, $module) = @_; return scalar(() = $server->error_log =~ 
         'it is not touched';
     $server->stop;
     $db = DBI->connect('dbi:SQLite:dbname=' . $server->db_file, '', '', { RaiseError => 1 });
-    $db->do("UPDATE ${_}_schema SET version = 1") for qw(tickets orders);
+    $db->do("UPDATE ${_}_schema SET version = $version{$_}") for qw(tickets orders);
     $db->disconnect;
     $server->start;
     works($server, 'with its own schema again');

@@ -14,7 +14,7 @@
 #define JOBS_MAX_SEEN 4000
 
 static const char *const jobs_step[] = {
-    SVC_SCHEMA_COMMON("x"),
+    SVC_SCHEMA_COMMON("x"), SVC_SCHEMA_TRIMMED("x"),
     "CREATE TABLE x_a (id VARCHAR(36) NOT NULL PRIMARY KEY, n BIGINT NOT NULL)",
     NULL
 };

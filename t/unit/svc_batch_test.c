@@ -52,31 +52,80 @@ static svc_err_t *apply(svc_inbox_outcome_t *outcome,
     return *outcome == SVC_INBOX_APPLIED ? job_count(&job, tx) : NULL;
 }
 
+/* Brings an entity to the version in the event. */
+static svc_err_t *replace(const svc_inbox_context_t *context,
+                          const svc_event_t *event)
+{
+    svc_stream_tx_t *tx = context->tx;
+    const char *id = svc_json_get_string(event->data, "id");
+    const char *what = svc_json_get_string(event->data, "do");
+    apr_int64_t version = 0;
+
+    if (what && strcmp(what, "refuse") == 0)
+        return svc_err_make(tx->pool, SVC_ERR_INVALID, "it is not liked");
+    svc_json_get_count(&version, event->data, "version");
+    must(svc_db_text(tx->db, apr_psprintf(tx->pool, "DELETE FROM x_a WHERE "
+                                          "id = '%s'", id), tx->pool));
+    return svc_db_text(tx->db, apr_psprintf(
+        tx->pool, "INSERT INTO x_a (id, n) VALUES ('%s', %d)", id,
+        (int)version), tx->pool);
+}
+
+/* Gives up one entity: the one that is named "gone", if it is in the range. */
+static svc_err_t *prune(const svc_inbox_context_t *context,
+                        const svc_inbox_range_t *range)
+{
+    svc_stream_tx_t *tx = context->tx;
+
+    if (strcmp("gone", range->after) <= 0 ||
+        (*range->last && strcmp("gone", range->last) > 0) ||
+        apr_hash_get(range->present, "gone", APR_HASH_KEY_STRING))
+        return NULL;
+    return svc_db_text(tx->db, "DELETE FROM x_a WHERE id = 'gone'", tx->pool);
+}
+
+static const svc_inbox_handler_t handler = { apply, replace, prune };
+
 static svc_batch_t *new_batch(void)
 {
     svc_batch_t *batch = apr_pcalloc(fixture.pool, sizeof(*batch));
 
     batch->inbox = inbox;
-    batch->apply = apply;
+    batch->handler = &handler;
     batch->stats = &stats;
     batch->name = "test";
     svc_batch_init(batch, fixture.pool);
     return batch;
 }
 
+static svc_event_t event_of(const char *text)
+{
+    svc_event_t event;
+
+    must(svc_event_decode(&event, "x:y", text, strlen(text), fixture.pool));
+    return event;
+}
+
+static svc_event_t make_event(const char *id, int version, const char *what,
+                              int position)
+{
+    return event_of(apr_psprintf(
+        fixture.pool, "{\"specversion\":\"1.0\",\"id\":\"e%d\",\"source\":\""
+        SOURCE "\",\"type\":\"x:y\",\"subject\":\"%s\","
+        "\"sequence\":\"%020d\",\"data\":{"
+        "\"id\":\"%s\",\"version\":%d%s%s%s}}",
+        position, id, position, id, version, what ? ",\"do\":\"" : "",
+        what ? what : "", what ? "\"" : ""));
+}
+
 /* Adds an event of entity ID; with FROM it is at the position after it. */
 static void add(svc_batch_t *batch, const char *id, int version,
                 const char *what, const svc_inbox_cursor_t *from)
 {
-    const char *data = apr_psprintf(
-        fixture.pool, "{\"specversion\":\"1.0\",\"id\":\"e%d\",\"source\":\""
-        SOURCE "\",\"type\":\"x:y\",\"sequence\":\"%020d\",\"data\":{"
-        "\"id\":\"%s\",\"version\":%d%s%s%s}}",
-        from ? (int)from->position + 1 : 0, from ? (int)from->position + 1 : 0,
-        id, version, what ? ",\"do\":\"" : "", what ? what : "",
-        what ? "\"" : "");
+    svc_event_t event = make_event(id, version, what,
+                                   from ? (int)from->position + 1 : 0);
 
-    svc_batch_add(batch, "x:y", data, strlen(data), fixture.pool);
+    svc_batch_add(batch, "x:y", &event, fixture.pool);
     if (from)
         svc_batch_move(batch, SOURCE, from, fixture.pool);
 }
@@ -253,6 +302,7 @@ static void no_room(void)
         "{\"specversion\":\"1.0\",\"id\":\"e\",\"source\":\"urn:a\","
         "\"type\":\"x:y\",\"data\":{\"do\":\"early\"}}";
     svc_batch_t *batch = new_batch();
+    svc_event_t event;
     int before;
 
     fixture_do(db, "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 "
@@ -263,9 +313,74 @@ static void no_room(void)
     succeeds(run(batch), "an early event without room");
     is_int(quarantined() - before, 1, "... is set aside");
     batch = new_batch();
-    svc_batch_add(batch, "x:y", nameless, strlen(nameless), fixture.pool);
+    event = event_of(nameless);
+    svc_batch_add(batch, "x:y", &event, fixture.pool);
     succeeds(run(batch), "an early event without id and version");
     is_int(quarantined() - before, 2, "... is set aside");
+}
+
+/* A page that leads from the cursor at FROM to position TO. */
+static svc_batch_t *new_page(int from, int to, const char *after,
+                             const char *last)
+{
+    svc_batch_t *batch = new_batch();
+    svc_batch_move_t move = {
+        SOURCE, { from, apr_psprintf(fixture.pool, "e%d", from) },
+        { to, apr_psprintf(fixture.pool, "e%d", to) }, 0
+    };
+
+    svc_batch_add_page(batch, &move, after, last, fixture.pool);
+    return batch;
+}
+
+static void add_state(svc_batch_t *batch, const char *id, int version,
+                      const char *what)
+{
+    svc_event_t event = make_event(id, version, what, 0);
+
+    svc_batch_add_state(batch, "x:y", &event, NULL, fixture.pool);
+}
+
+static void pages(void)
+{
+    svc_event_t unread = { .text = "no event" };
+    svc_batch_t *batch = new_page(6, 50, "", "k");
+    int before = quarantined();
+
+    fixture_do(db, "DELETE FROM x_parked");
+    fixture_do(db, "INSERT INTO x_a (id, n) VALUES ('gone', 3)");
+    fixture_do(db, "UPDATE x_a SET n = 9 WHERE id = 'a'");
+    add_state(batch, "a", 4, NULL);
+    add_state(batch, "b", 5, "refuse");
+    svc_batch_add_state(batch, "x:y", &unread, "it cannot be read",
+                        fixture.pool);
+    add_state(batch, "c", 7, NULL);
+    succeeds(run(batch), "a page of a snapshot is applied");
+    ok(version_of("a") == 4 && version_of("c") == 7,
+       "... each entity has its state, be it older than what was here");
+    is_int(version_of("gone"), -1, "... what is not in its range is given up");
+    is_int(quarantined() - before, 2, "... what is bad is set aside");
+    is_int(version_of("b"), 0, "... and left as it was");
+    is_int(cursor(), 6, "the cursor stays before the last page");
+    fixture_do(db, "INSERT INTO x_a (id, n) VALUES ('gone', 3)");
+    add(batch = new_batch(), "z", 9, NULL, NULL);
+    succeeds(run(batch), "an event comes early");
+    batch = new_page(6, 50, "k", "");
+    add_state(batch, "z", 8, NULL);
+    succeeds(run(batch), "the last page is applied");
+    is_int(version_of("z"), 9, "... what waited for its state follows it");
+    is_int(version_of("gone"), 3, "... what is before its range stays");
+    is_int(cursor(), 50, "the cursor moves with the last page");
+    batch = new_page(6, 60, "", "");
+    add_state(batch, "a", 1, NULL);
+    succeeds(run(batch), "a page for a cursor that has moved is no error");
+    is_int(version_of("a"), 4, "... it has no effect");
+    ok(!APR_ARRAY_IDX(batch->pages, 0, svc_batch_page_t).move.moved,
+       "... and the follower is told");
+    succeeds(run(new_page(50, 50, "", "")), "a snapshot may lead nowhere else");
+    is_int(cursor(), 50, "... the cursor stays");
+    succeeds(run(new_page(50, 0, "", "")), "a log may be empty again");
+    is_int(cursor(), 0, "... the cursor is at its begin");
 }
 
 int main(void)
@@ -282,6 +397,7 @@ int main(void)
     poisonous(1);
     poisonous(0);
     no_room();
+    pages();
     svc_db_close(db);
     return fixture_end();
 }

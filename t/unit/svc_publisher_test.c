@@ -276,7 +276,7 @@ static void replay(void)
            strcmp(answer[2].data, head_text) == 0,
        "from a position with another event: RESET, source and head");
     count = asked(&answer, "REPLAY", source, "0", "", "100000");
-    is_int(count, 3 + 2 * SVC_PUBLISHER_MAX_PAGE, "a page is bounded");
+    is_int(count, 3 + 2 * SVC_REPLAY_MAX_PAGE, "a page is bounded");
     count = asked(&answer, "REPLAY", source, head_text, "", "100");
     is_int(count, 3, "at the head there are no events");
     count = asked(&answer, "REPLAY", "", "0", "", "0");

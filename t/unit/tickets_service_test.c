@@ -191,7 +191,7 @@ static svc_err_t *hear(svc_inbox_outcome_t *outcome, const char *type,
     svc_json_set_string(ticket, "id", ticket_id);
     svc_json_set(event.data, "ticket", ticket);
     begin();
-    err = tickets_events_apply(outcome, &context, &event);
+    err = tickets_events_handler.apply(outcome, &context, &event);
     commit();
     return err;
 }
@@ -320,13 +320,13 @@ static void bad_events(void)
         must(svc_json_parse(&event.data, bad[i], strlen(bad[i]),
                             fixture.pool));
         begin();
-        ok(tickets_events_apply(&outcome, &context, &event) != NULL,
+        ok(tickets_events_handler.apply(&outcome, &context, &event) != NULL,
            "order:created with %s is refused", bad[i]);
         commit();
     }
     event.data = NULL;
     begin();
-    fails(tickets_events_apply(&outcome, &context, &event), SVC_ERR_INVALID,
+    fails(tickets_events_handler.apply(&outcome, &context, &event), SVC_ERR_INVALID,
           "order:created without data is refused");
     commit();
     is_int(applied("order:updated", order, 1, made.id), SVC_INBOX_IGNORED,

@@ -1,0 +1,78 @@
+/* svc_link: see the header. */
+#include "svc_link.h"
+
+#include <apr_strings.h>
+
+#define INTRODUCE_MS 200 /* between requests for the source's name */
+
+svc_err_t *svc_link_open(svc_link_t **out, const svc_link_peer_t *peer,
+                         const char *const *subjects, svc_bus_t *bus,
+                         apr_pool_t *pool)
+{
+    svc_link_t *link = apr_pcalloc(pool, sizeof(*link));
+    svc_err_t *err = svc_bus_open(&link->sub, bus, SVC_BUS_SUB, peer->publish,
+                                  pool);
+    int i;
+
+    link->peer = peer;
+    if (!err && peer->replay)
+        err = svc_bus_open(&link->dealer, bus, SVC_BUS_DEALER, peer->replay,
+                           pool);
+    if (err)
+        return err;
+    for (i = 0; subjects[i]; i++)
+        svc_bus_subscribe(link->sub, subjects[i]);
+    svc_bus_subscribe(link->sub, SVC_EVENT_HEARTBEAT);
+    *out = link;
+    return NULL;
+}
+
+/* Asks for LIMIT events after FROM in the log SOURCE. False when nobody is
+ * there to be asked. */
+static int ask_replay(svc_link_t *link, const char *source,
+                      const svc_inbox_cursor_t *from, int limit,
+                      apr_pool_t *scratch)
+{
+    svc_bus_frame_t frames[] = {
+        svc_bus_text("REPLAY"), svc_bus_text(source),
+        svc_bus_text(svc_db_arg(from->position, scratch)),
+        svc_bus_text(from->event_id),
+        svc_bus_text(apr_itoa(scratch, limit))
+    };
+
+    return svc_bus_send(link->dealer, frames, 5);
+}
+
+void svc_link_introduce(svc_link_t *link, apr_int64_t now, apr_pool_t *scratch)
+{
+    static const svc_inbox_cursor_t nothing = { 0, "" };
+
+    if (!link->dealer || link->source || now < link->ask_at)
+        return;
+    link->introductions += ask_replay(link, "", &nothing, 0, scratch);
+    link->ask_at = now + INTRODUCE_MS;
+}
+
+void svc_link_ask(svc_link_t *link, const svc_source_t *source,
+                  apr_pool_t *scratch)
+{
+    svc_bus_frame_t frames[] = {
+        svc_bus_text("SNAPSHOT"), svc_bus_text(source->name),
+        svc_bus_text(svc_db_arg(source->snapshot.position, scratch)),
+        svc_bus_text(source->snapshot.event_id), svc_bus_text(source->after),
+        svc_bus_text(apr_itoa(scratch, SVC_LINK_MAX_PAGE))
+    };
+
+    if (source->needs_snapshot)
+        svc_bus_send(link->dealer, frames, 6);
+    else
+        ask_replay(link, source->name, &source->tail, SVC_LINK_MAX_PAGE,
+                   scratch);
+}
+
+void svc_link_listen(svc_link_t *link, int on)
+{
+    svc_bus_listen(link->sub, on);
+    if (link->dealer)
+        svc_bus_listen(link->dealer, on);
+}

@@ -1,0 +1,45 @@
+/* svc_link: one publisher that is followed: its two sockets, and what is asked
+ * of it. Used by one thread, the subscriber's.
+ */
+#ifndef SVC_LINK_H
+#define SVC_LINK_H
+
+#include "svc_bus.h"
+#include "svc_source.h"
+
+#define SVC_LINK_MAX_PAGE 500 /* events asked for at a time */
+
+/* A TicketsSubscribe or OrdersSubscribe line. */
+typedef struct svc_link_peer_t {
+    const char *publish; /* its PUB endpoint */
+    const char *replay;  /* its ROUTER endpoint; NULL: it has none */
+} svc_link_peer_t;
+
+typedef struct svc_link_t {
+    const svc_link_peer_t *peer;
+    svc_bus_socket_t *sub;
+    svc_bus_socket_t *dealer; /* NULL: no replay */
+    svc_source_t *source;     /* what it answers for; NULL: not known yet */
+    apr_int64_t ask_at;       /* when to ask for the source's name (again) */
+    int introductions;        /* such requests that are not answered yet */
+    int has_refused;          /* a replay, and that was said */
+} svc_link_t;
+
+/* Connects to PEER and subscribes to SUBJECTS (NULL-terminated) and heartbeats.
+ * POOL is the bus thread's. */
+svc_err_t *svc_link_open(svc_link_t **out, const svc_link_peer_t *peer,
+                         const char *const *subjects, svc_bus_t *bus,
+                         apr_pool_t *pool);
+
+/* Asks which log is kept there, when it is time to. */
+void svc_link_introduce(svc_link_t *link, apr_int64_t now, apr_pool_t *scratch);
+
+/* Asks for what follows in the log of SOURCE, or for the next page of its
+ * snapshot. */
+void svc_link_ask(svc_link_t *link, const svc_source_t *source,
+                  apr_pool_t *scratch);
+
+/* Whether messages from there wake the thread. */
+void svc_link_listen(svc_link_t *link, int on);
+
+#endif

@@ -38,7 +38,7 @@ function take(source, texts) {                     // events, live or replayed
 
 async function takeSnapshot(page) {                // instead of all we have, once its last page is here
   for (const tickets = {}; ;) {
-    const [kind, source, position, eventId, last, ...events] = page;
+    const [kind, source, position, eventId, , last, ...events] = page;
     if (kind !== "SNAPSHOT") throw new NoAnswer("the log was replaced during a snapshot");
     events.forEach((text, i) => i % 2 && change(tickets, JSON.parse(text)));
     if (!last) save({ source, position: Number(position), eventId, tickets });

@@ -40,7 +40,7 @@ def take_snapshot(kind, page):               # instead of all we have
     with db:                                 # one transaction: a snapshot that is interrupted has not begun
         db.execute("DELETE FROM ticket")
         while kind == "SNAPSHOT":
-            source, position, event_id, last, *events = page
+            source, position, event_id, _, last, *events = page
             for text in events[1::2]:
                 change(json.loads(text))
             kind, page = ask("SNAPSHOT", source, position, event_id, last, 500) if last else ("END", None)

@@ -4,6 +4,7 @@ package TestSvc::Following;
 use strict;
 use warnings FATAL => 'all';
 use Exporter 'import';
+use DBI ();
 use File::Copy 'copy';
 use JSON::PP ();
 use Test::More;
@@ -33,9 +34,9 @@ sub line_of    { my $event = $Json->decode($Log[$_[0] - 1][1]); return "$_[0] $e
 sub publish    { $Pub->send(@{ $Log[$_ - 1] }) for @_ }
 sub heartbeat  { $Pub->send('heartbeat', cloudevent(type => 'heartbeat', source => $Source, sequence => $_[0], data => { head => $_[0] })) }
 sub events     { my ($from, $to, $head) = @_; return ('EVENTS', $Source, defined $head ? $head : scalar @Log, map { @{ $Log[$_ - 1] } } $from .. $to) }
-sub page {     # what the events at @positions left, as a page of the snapshot at $at
-    my ($at, $last, @positions) = @_;
-    return ('SNAPSHOT', $Source, $at, id_at($at), $last, map {
+sub page {     # what the events at @positions left, as a page of the snapshot at $at: ids after $after up to $last
+    my ($at, $after, $last, @positions) = @_;
+    return ('SNAPSHOT', $Source, $at, id_at($at), $after, $last, map {
         my ($type, $text) = @{ $Log[$_ - 1] };
         $text =~ s/"sequence":"\d+"/sprintf '"sequence":"%020d"', $at/e;
         ($type, $text);
@@ -143,16 +144,16 @@ sub keeps_the_rules {
     splice @Log, 9;
     event($b, 2); event($d, 0); event($a, 4); event($b, 3); event($a, 5);   # 10 .. 14
     my $newer = event($d, 1);                                               # 15
-    is asked(undef, page(14, $a, 14)), 'SNAPSHOT source 0 - - 500', 'a RESET with a head that is not lower begins a snapshot at once';
-    is asked(undef, page(14, $c)), join(' ', 'SNAPSHOT source 14', id_at(14), $a, '500'), 'the next page is asked for by what the last one says';
+    is asked(undef, page(14, '', $a, 14)), 'SNAPSHOT source 0 - - 500', 'a RESET with a head that is not lower begins a snapshot at once';
+    is asked(undef, page(14, $a, $c)), join(' ', 'SNAPSHOT source 14', id_at(14), $a, '500'), 'the next page is asked for by what the last one says';
     is asked(), join(' ', 'SNAPSHOT source 14', id_at(14), $c, '500'), 'after a page without any item, too';
     is_deeply $follower->state, $before, 'in the middle of a snapshot nothing has changed';
     restart($follower);
     is_deeply $follower->state, $before, 'nor after a kill in it';
     my $cursor = join ' ', 'REPLAY source 13', $before->{event_id}, '500';   # an event that does not exist now
     is asked(15, 'RESET', $Source, 15), $cursor, 'it asks with the cursor that it had';
-    is asked(undef, page(14, $c, 14, 13)), 'SNAPSHOT source 0 - - 500', 'and begins a new snapshot';
-    is asked(undef, page(14, '', $newer)), join(' ', 'SNAPSHOT source 14', id_at(14), $c, '500'), 'whose last page is the last';
+    is asked(undef, page(14, '', $c, 14, 13)), 'SNAPSHOT source 0 - - 500', 'and begins a new snapshot';
+    is asked(undef, page(14, $c, '', $newer)), join(' ', 'SNAPSHOT source 14', id_at(14), $c, '500'), 'whose last page is the last';
     is asked(15, events(15, 15)), 'REPLAY 14', 'it goes on from the position of the snapshot';
     publish(event($d, 2));
     has_lines($follower, [@lines, '14 snapshot', line_of(16)], 'a change that the snapshot contained takes no second effect');
@@ -163,7 +164,7 @@ sub keeps_the_rules {
     my $newcomer = TestSvc::Follower->new($language, $pub, $replay);
     $follower->kill9;
     $newcomer->start;
-    is asked(16, page(16, '', 14, 13, 16)), 'REPLAY 0', 'a newcomer asks from the beginning';
+    is asked(16, page(16, '', '', 14, 13, 16)), 'REPLAY 0', 'a newcomer asks from the beginning';
     is asked(16, events(17, 16)), 'REPLAY 16', 'takes the snapshot that it is answered with, and asks what came after it';
     wait_until { $newcomer->lines } 5, 'the newcomer to say so';
     is_deeply $newcomer->state, $follower->state, 'and is where the other is';
@@ -204,7 +205,7 @@ sub agrees {   # it is at the head, and has the tickets that the service has
     wait_until { $follower->position == head($server) } 30, "the follower to catch up: $name";
     my $state = $follower->state;
     my %kept = map { $_->{id} => [$_->{title}, int($_->{price} * 100 + 0.5), $_->{userId}, $_->{version}, $_->{orderId}] } values %{ $state->{tickets} };
-    my %true = map { shift @$_ => $_ } @{ db($server)->selectall_arrayref('SELECT id, title, cents, user_id, version, order_id FROM tickets') };
+    my %true = map { utf8::decode($_->[1]); shift @$_ => $_ } @{ db($server)->selectall_arrayref('SELECT id, title, cents, user_id, version, order_id FROM tickets') };
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     is_deeply \%kept, \%true, $name;
     is $state->{source}, db($server)->selectrow_array('SELECT source FROM tickets_head'), '... of that source';
@@ -292,7 +293,102 @@ sub follows_a_server {
     has_all($follower, $server, $since, $before + 1, 'the server is killed and started: nothing is missed or repeated');
     agrees($follower, $server, 'and the tickets are as they are there');
 
-    log_is_clean(server => $server, except => [qr/exit signal Killed/]);
+    restored($follower, $server, $hamlet);
+    cleaned_up($follower, $server, $hamlet);
+    log_is_clean(server => $server, except => [qr/exit signal Killed/, qr/SVC032/]);
+}
+
+# The database is put back to what it was, and other things happen then.
+sub restored {
+    my ($follower, $server, $ticket) = @_;
+    my $backup = $server->dir . '/backup.db';
+    my $put_back = sub {
+        $server->stop;
+        copy($backup, $server->db_file) or die "copy: $!";
+        $server->start;
+    };
+    $server->stop;
+    copy($server->db_file, $backup) or die "copy: $!";
+    $server->start;
+    my $at = head($server);
+    make($server, 8);
+    edit($server, $ticket, 30);
+    agrees($follower, $server, 'things happen after a backup');
+
+    $follower->kill9;
+    $put_back->();
+    is head($server), $at, 'the backup is put back';
+    make($server, 12);
+    edit($server, $ticket, 31);
+    my $since = printed($follower);
+    $follower->start;
+    agrees($follower, $server, 'a follower that was away finds a log that has grown past its position: it has what is there now');
+    is_deeply [($follower->lines)[$since .. printed($follower) - 1]], [head($server) . ' snapshot'], '... by a snapshot';
+
+    $put_back->();
+    agrees($follower, $server, 'a follower that listens finds a log that ends before its position: the same');
+
+    make($server, 4);
+    edit($server, $ticket, 32);
+    agrees($follower, $server, 'it follows what happens next');
+    $follower->signal('STOP');
+    $put_back->();
+    make($server, 4);
+    edit($server, $ticket, 33);
+    edit($server, $ticket, 34);
+    $follower->signal('CONT');
+    agrees($follower, $server, 'the log is replaced and grows past the position while it does not look: the same');
+    make($server, 4);
+    agrees($follower, $server, 'and again it follows');
+}
+
+# The log does not go back to where the follower is.
+sub cleaned_up {
+    my ($follower, $server, $ticket) = @_;
+    my $grow_old = sub {   # all events up to that position
+        my ($to) = @_;
+        $server->stop;
+        my $db = DBI->connect('dbi:SQLite:dbname=' . $server->db_file, '', '', { RaiseError => 1, PrintError => 0 });
+        $db->do('UPDATE tickets_log SET recorded_at = 0 WHERE position <= ?', undef, $to);
+        $db->disconnect;
+        $server->start;
+        wait_until { db($server)->selectrow_array('SELECT COUNT(*) FROM tickets_log WHERE position <= ?', undef, $to) == 0 } 20, 'old events to go';
+    };
+    my $at = head($server);
+    $follower->kill9;
+    make($server, 12);
+    edit($server, $ticket, 40);
+    $grow_old->($at);
+    my $since = printed($follower);
+    $follower->start;
+    has_all($follower, $server, $since, $at + 1, 'exactly at the last event that was removed, it gets all that follows');
+
+    $at = head($server);
+    $follower->kill9;
+    make($server, 12);
+    edit($server, $ticket, 41);
+    $grow_old->($at + 5);
+    $since = printed($follower);
+    my $newcomer = TestSvc::Follower->new($follower->{language}, @{ $follower->{ends} })->start;
+    $follower->start;
+    agrees($follower, $server, 'away for longer than the log is kept, it has what is there now');
+    is_deeply [($follower->lines)[$since .. printed($follower) - 1]], [head($server) . ' snapshot'], '... by a snapshot';
+    agrees($newcomer, $server, 'so has one that begins only now');
+    is_deeply [$newcomer->lines], [head($server) . ' snapshot'], '... of several pages';
+    cmp_ok keys %{ $newcomer->state->{tickets} }, '>', 600, '(there is more than a page of tickets)';
+
+    $since = printed($follower);
+    $grow_old->(head($server));
+    edit($server, $ticket, 42);
+    has_all($follower, $server, $since, head($server), 'when the whole log is gone it goes on');
+    $newcomer->kill9;
+    unlink $newcomer->file('state');
+    $grow_old->(head($server));
+    $newcomer->start;
+    agrees($newcomer, $server, 'and a newcomer finds the state');
+    $_->kill9 for $newcomer, $follower;
 }
 
 sub ticket_of { my ($server, $ticket) = @_; return TestSvc::ticket($ticket->{id}, vhost => $server) }
+
+1;

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <apr_atomic.h>
 #include <apr_strings.h>
 #include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
@@ -12,37 +11,19 @@
 #include "svc_db_place.h"
 #include "svc_lock.h"
 #include "svc_log.h"
+#include "svc_queue.h"
 #include "svc_time.h"
 
 #define MAX_BATCH 256
 #define REOPEN_MS 500          /* between attempts to reach the database */
 
-typedef enum { QUEUED, TAKEN, DONE } command_state_t;
-
-struct svc_command_t {
-    apr_pool_t *pool;
-    svc_writer_run_fn run;
-    void *baton;
-    const char *key;
-    apr_thread_cond_t *answered; /* NULL: nobody waits */
-    svc_command_t *next;
-    command_state_t state;       /* under the writer's mutex */
-    apr_uint32_t references;
-    apr_uint64_t order;          /* of arrival */
-    svc_err_t *answer;
-};
-
 struct svc_writer_t {
     const svc_writer_config_t *config;
     apr_pool_t *pool;
     apr_pool_t *scratch; /* cleared for every attempt */
-    apr_thread_mutex_t *mutex;
-    apr_thread_cond_t *work;    /* something to do, or stop */
+    svc_queue_t *queue;
+    apr_thread_mutex_t *mutex;  /* of what tells how the opening went */
     apr_thread_cond_t *settled; /* the first opening succeeded or failed */
-    svc_command_t *first;
-    svc_command_t **last;
-    apr_uint64_t arrivals;
-    int stopping;
     int is_settled;
     atomic_int was_ready; /* the schema is there; once set, for ever */
     svc_err_t *down; /* why the database cannot be reached; NULL: it can */
@@ -57,10 +38,9 @@ svc_writer_t *svc_writer_create(const svc_writer_config_t *config,
 
     writer->config = config;
     writer->pool = pool;
-    writer->last = &writer->first;
+    writer->queue = svc_queue_create(pool);
     if (apr_thread_mutex_create(&writer->mutex, APR_THREAD_MUTEX_DEFAULT,
                                 pool) != APR_SUCCESS ||
-        apr_thread_cond_create(&writer->work, pool) != APR_SUCCESS ||
         apr_thread_cond_create(&writer->settled, pool) != APR_SUCCESS)
         abort(); /* out of memory */
     apr_pool_create(&writer->scratch, pool);
@@ -91,93 +71,30 @@ apr_pool_t *svc_writer_command_pool(const svc_command_t *command)
 
 void svc_writer_release(svc_command_t *command)
 {
-    if (apr_atomic_dec32(&command->references) == 0)
-        apr_pool_destroy(command->pool);
-}
-
-static void enqueue(svc_writer_t *writer, svc_command_t *command)
-{
-    apr_atomic_inc32(&command->references);
-    command->state = QUEUED;
-    command->answer = NULL;
-    command->order = writer->arrivals++;
-    command->next = NULL;
-    *writer->last = command;
-    writer->last = &command->next;
-    apr_thread_cond_signal(writer->work);
-}
-
-static void withdraw(svc_writer_t *writer, svc_command_t *command)
-{
-    svc_command_t **at = &writer->first;
-
-    while (*at != command)
-        at = &(*at)->next;
-    *at = command->next;
-    if (writer->last == &command->next)
-        writer->last = at;
-    command->state = DONE;
-    svc_writer_release(command); /* the queue's reference */
+    svc_queue_release(command);
 }
 
 svc_err_t *svc_writer_execute(svc_writer_t *writer, svc_command_t *command,
                               apr_pool_t *pool)
 {
-    apr_int64_t deadline = svc_time_ticks() + SVC_WRITER_BUDGET_MS;
-    apr_int64_t left;
-    svc_err_t *answer;
-
-    if (apr_thread_cond_create(&command->answered, command->pool) !=
-        APR_SUCCESS)
-        abort(); /* out of memory */
-    apr_thread_mutex_lock(writer->mutex);
-    enqueue(writer, command);
-    while (command->state != DONE && (left = deadline - svc_time_ticks()) > 0)
-        apr_thread_cond_timedwait(command->answered, writer->mutex,
-                                  left * 1000);
-    if (command->state == DONE)
-        answer = command->answer;
-    else if (command->state == QUEUED) {
-        withdraw(writer, command);
-        answer = svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
-                              "The service is too busy; nothing was changed",
-                              "a command waited %d ms and was withdrawn",
-                              SVC_WRITER_BUDGET_MS);
-    } else
-        answer = svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
-                              "The database did not answer in time; whether "
-                              "the change was made is unknown",
-                              "a command was begun and not ended within %d ms",
-                              SVC_WRITER_BUDGET_MS);
-    apr_thread_mutex_unlock(writer->mutex);
-    return answer;
+    return svc_queue_execute(writer->queue, command, SVC_WRITER_BUDGET_MS,
+                             pool);
 }
 
 void svc_writer_submit(svc_writer_t *writer, svc_command_t *command)
 {
-    apr_thread_mutex_lock(writer->mutex);
-    enqueue(writer, command);
-    apr_thread_mutex_unlock(writer->mutex);
+    svc_queue_submit(writer->queue, command);
 }
 
 int svc_writer_is_done(svc_err_t **err, svc_writer_t *writer,
                        svc_command_t *command)
 {
-    int done;
-
-    apr_thread_mutex_lock(writer->mutex);
-    done = command->state == DONE;
-    *err = done ? command->answer : NULL;
-    apr_thread_mutex_unlock(writer->mutex);
-    return done;
+    return svc_queue_is_done(err, writer->queue, command);
 }
 
 void svc_writer_stop(svc_writer_t *writer)
 {
-    apr_thread_mutex_lock(writer->mutex);
-    writer->stopping = 1;
-    apr_thread_cond_signal(writer->work);
-    apr_thread_mutex_unlock(writer->mutex);
+    svc_queue_stop(writer->queue);
 }
 
 svc_err_t *svc_writer_ready(svc_writer_t *writer, int timeout_ms,
@@ -289,69 +206,10 @@ static void reconnect(svc_writer_t *writer)
     settle(writer, err);
 }
 
-/* Sleeps until there is something to do; false when it is time to end. */
-static int wait_for_work(svc_writer_t *writer)
-{
-    int go_on;
-
-    apr_thread_mutex_lock(writer->mutex);
-    while (!writer->first && !writer->stopping) {
-        if (writer->db)
-            apr_thread_cond_wait(writer->work, writer->mutex);
-        else if (apr_thread_cond_timedwait(writer->work, writer->mutex,
-                                           REOPEN_MS * 1000))
-            break;
-    }
-    go_on = writer->first || !writer->stopping;
-    apr_thread_mutex_unlock(writer->mutex);
-    return go_on;
-}
-
-static int by_key(const void *a, const void *b)
-{
-    const svc_command_t *left = *(svc_command_t *const *)a;
-    const svc_command_t *right = *(svc_command_t *const *)b;
-    int order = strcmp(left->key ? left->key : "", right->key ? right->key : "");
-
-    return order ? order : left->order < right->order ? -1 : 1;
-}
-
-/* Takes what waits, in the order in which its rows are to be touched. */
-static int take(svc_command_t **batch, svc_writer_t *writer)
-{
-    int count = 0;
-
-    apr_thread_mutex_lock(writer->mutex);
-    while (writer->first && count < MAX_BATCH) {
-        svc_command_t *command = writer->first;
-
-        writer->first = command->next;
-        command->state = TAKEN;
-        batch[count++] = command;
-    }
-    if (!writer->first)
-        writer->last = &writer->first;
-    apr_thread_mutex_unlock(writer->mutex);
-    qsort(batch, (size_t)count, sizeof(batch[0]), by_key);
-    return count;
-}
-
+/* Hands out the answers, and rings for those that nobody waits for. */
 static void answer(svc_writer_t *writer, svc_command_t **batch, int count)
 {
-    int i, is_awaited = 0;
-
-    apr_thread_mutex_lock(writer->mutex);
-    for (i = 0; i < count; i++) {
-        batch[i]->state = DONE;
-        if (batch[i]->answered)
-            apr_thread_cond_signal(batch[i]->answered);
-        else
-            is_awaited = 1; /* submitted: its owner looks when rung */
-    }
-    apr_thread_mutex_unlock(writer->mutex);
-    for (i = 0; i < count; i++)
-        svc_writer_release(batch[i]);
-    if (is_awaited)
+    if (svc_queue_answer(writer->queue, batch, count))
         writer->config->on_commit(writer->config->on_commit_baton);
 }
 
@@ -450,7 +308,8 @@ static void work_once(svc_writer_t *writer)
 {
     svc_command_t *batch[MAX_BATCH];
     svc_err_t *err = lock(writer);
-    int i, count = take(batch, writer); /* after the lock: the more, the better */
+    int i, count = svc_queue_take(batch, MAX_BATCH, writer->queue); /* after the
+                                            lock: the more, the better */
 
     if (err) {
         for (i = 0; i < count; i++)
@@ -478,23 +337,28 @@ static void checkpoint(svc_writer_t *writer)
 static void refuse_all(svc_writer_t *writer)
 {
     svc_command_t *batch[MAX_BATCH];
-    int i, count = take(batch, writer);
+    int i, count = svc_queue_take(batch, MAX_BATCH, writer->queue);
 
     for (i = 0; i < count; i++)
         batch[i]->answer = svc_err_copy(writer->down, batch[i]->pool);
     answer(writer, batch, count);
 }
 
+void svc_writer_turn(svc_writer_t *writer)
+{
+    if (!writer->db)
+        reconnect(writer);
+    if (writer->db)
+        work_once(writer);
+    else
+        refuse_all(writer);
+    checkpoint(writer);
+}
+
 void svc_writer_work(svc_writer_t *writer)
 {
     do {
-        if (!writer->db)
-            reconnect(writer);
-        if (writer->db)
-            work_once(writer);
-        else
-            refuse_all(writer);
-        checkpoint(writer);
-    } while (wait_for_work(writer));
+        svc_writer_turn(writer);
+    } while (svc_queue_wait(writer->queue, writer->db ? -1 : REOPEN_MS));
     disconnect(writer);
 }

@@ -44,13 +44,18 @@ typedef struct svc_writer_config_t {
 } svc_writer_config_t;
 
 /* POOL is the writer thread's own; it must outlive the thread. CONFIG and what
- * it points to must too. Nothing is opened before svc_writer_work. */
+ * it points to must too. Nothing is opened before the first turn. */
 svc_writer_t *svc_writer_create(const svc_writer_config_t *config,
                                 apr_pool_t *pool);
 
-/* The thread's body: opens the database, creates or upgrades its schema, then
- * carries out commands until svc_writer_stop and an empty queue. */
+/* The thread's body: turns, with waiting between them, until svc_writer_stop
+ * and an empty queue. */
 void svc_writer_work(svc_writer_t *writer);
+
+/* One turn: opens the database and creates or upgrades its schema if that was
+ * not done yet, carries out the commands that wait, and waits for no more of
+ * them. The writer's thread. */
+void svc_writer_turn(svc_writer_t *writer);
 
 /* Tells the thread to end. Any thread. */
 void svc_writer_stop(svc_writer_t *writer);

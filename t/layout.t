@@ -16,7 +16,8 @@ my @layers = (
     [ tools     => qw(svc_db svc_db_class svc_db_place svc_json svc_bus svc_endpoint svc_id svc_lock) ],
     [ domain_io => qw(svc_stream svc_event svc_schema svc_inbox
                       MODULE MODULE_store MODULE_json MODULE_events MODULE_schema) ],
-    [ use_cases => qw(MODULE_service svc_writer svc_batch svc_gather svc_replay svc_publisher svc_source svc_link svc_subscriber svc_leader) ],
+    [ use_cases => qw(MODULE_service svc_queue svc_writer svc_batch svc_gather svc_replay svc_publisher svc_source svc_link
+                      svc_subscriber svc_leader) ],
     [ edge      => qw(mod_MODULE_private mod_MODULE_conf mod_MODULE_http
                       svc_ap_route svc_ap_http svc_ap_conf svc_ap_db svc_ap_files svc_ap_instance svc_ap_module svc_ap_worker) ],
     [ wiring    => qw(mod_MODULE) ],

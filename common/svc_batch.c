@@ -211,21 +211,21 @@ static svc_err_t *apply_next(svc_batch_t *batch, svc_stream_tx_t *tx,
     return err ? err : apply(batch, tx, &next);
 }
 
-static svc_err_t *apply(svc_batch_t *batch, svc_stream_tx_t *tx,
-                        const svc_batch_item_t *item)
+/* Another follower has moved the cursor, and applied ITEM. */
+static int is_passed_by(const svc_batch_t *batch, const svc_batch_item_t *item)
 {
-    svc_inbox_context_t context = { tx, batch->inbox, item->move >= 0 };
-    svc_inbox_outcome_t outcome = SVC_INBOX_IGNORED;
-    svc_err_t *err;
+    return item->move >= 0 &&
+           !APR_ARRAY_IDX(batch->moves, item->move, svc_batch_move_t).moved;
+}
 
-    if (item->bad)
-        return set_aside(batch, tx, item, item->bad);
-    err = batch->handler->apply(&outcome, &context, &item->event);
-    if (err && svc_err_is_domain(err))
-        return set_aside(batch, tx, item, err->message);
-    if (err)
-        return err;
+static svc_err_t *conclude(svc_batch_t *batch, svc_stream_tx_t *tx,
+                           const svc_batch_item_t *item,
+                           svc_inbox_outcome_t outcome)
+{
     switch (outcome) {
+    case SVC_INBOX_SETTLED:
+        batch->applied++;
+        break;
     case SVC_INBOX_APPLIED:
         batch->applied++;
         return apply_next(batch, tx, item);
@@ -241,6 +241,21 @@ static svc_err_t *apply(svc_batch_t *batch, svc_stream_tx_t *tx,
         break;
     }
     return NULL;
+}
+
+static svc_err_t *apply(svc_batch_t *batch, svc_stream_tx_t *tx,
+                        const svc_batch_item_t *item)
+{
+    svc_inbox_context_t context = { tx, batch->inbox, item->move >= 0 };
+    svc_inbox_outcome_t outcome = SVC_INBOX_IGNORED;
+    svc_err_t *err;
+
+    if (item->bad)
+        return set_aside(batch, tx, item, item->bad);
+    err = batch->handler->apply(&outcome, &context, &item->event);
+    if (err && svc_err_is_domain(err))
+        return set_aside(batch, tx, item, err->message);
+    return err ? err : conclude(batch, tx, item, outcome);
 }
 
 /* One event between savepoints: if the database refuses it, only it is lost to
@@ -320,6 +335,56 @@ static svc_err_t *apply_page(svc_batch_t *batch, svc_stream_tx_t *tx,
                                  &move->from, &move->to);
 }
 
+/* Applies together what can be; DONE gets whether the item of that index was. */
+static svc_err_t *apply_many(svc_batch_t *batch, svc_stream_tx_t *tx, char *done)
+{
+    svc_inbox_context_t context = { tx, batch->inbox, 1 };
+    int count = batch->items->nelts, taken = 0, i;
+    svc_inbox_item_t *items = apr_pcalloc(tx->pool,
+                                          (apr_size_t)count * sizeof(*items));
+    int *index = apr_palloc(tx->pool, (apr_size_t)count * sizeof(*index));
+    svc_err_t *err;
+
+    for (i = 0; i < count; i++) {
+        const svc_batch_item_t *item =
+            &APR_ARRAY_IDX(batch->items, i, svc_batch_item_t);
+
+        if (!is_passed_by(batch, item) && item->move >= 0 && !item->bad) {
+            items[taken].event = &item->event;
+            index[taken++] = i;
+        }
+    }
+    err = batch->handler->apply_many(&context, items, taken);
+    for (i = 0; i < taken && !err; i++) {
+        if (!items[i].is_done)
+            continue;
+        done[index[i]] = 1;
+        err = conclude(batch, tx,
+                       &APR_ARRAY_IDX(batch->items, index[i], svc_batch_item_t),
+                       items[i].outcome);
+    }
+    return err;
+}
+
+static svc_err_t *apply_items(svc_batch_t *batch, svc_stream_tx_t *tx)
+{
+    int count = batch->items->nelts, i;
+    char *done = apr_pcalloc(tx->pool, (apr_size_t)count + 1);
+    svc_err_t *err = NULL;
+
+    if (batch->handler->apply_many && !batch->is_careful && count > 1)
+        err = apply_many(batch, tx, done);
+    for (i = 0; i < count && !err; i++) {
+        const svc_batch_item_t *item =
+            &APR_ARRAY_IDX(batch->items, i, svc_batch_item_t);
+
+        if (!done[i] && !is_passed_by(batch, item))
+            err = batch->is_careful ? apply_carefully(batch, tx, item)
+                                    : apply(batch, tx, item);
+    }
+    return err;
+}
+
 svc_err_t *svc_batch_run(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
 {
     svc_batch_t *batch = baton;
@@ -336,15 +401,8 @@ svc_err_t *svc_batch_run(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
         err = svc_inbox_move_cursor(&moves[i].moved, tx, batch->inbox,
                                     moves[i].source, &moves[i].from,
                                     &moves[i].to);
-    for (i = 0; i < batch->items->nelts && !err; i++) {
-        const svc_batch_item_t *item =
-            &APR_ARRAY_IDX(batch->items, i, svc_batch_item_t);
-
-        if (item->move >= 0 && !moves[item->move].moved)
-            continue; /* another follower has applied it */
-        err = batch->is_careful ? apply_carefully(batch, tx, item)
-                                : apply(batch, tx, item);
-    }
+    if (!err)
+        err = apply_items(batch, tx);
     for (i = 0; i < batch->pages->nelts && !err; i++)
         err = apply_page(batch, tx,
                          &APR_ARRAY_IDX(batch->pages, i, svc_batch_page_t));

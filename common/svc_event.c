@@ -33,8 +33,9 @@ static svc_err_t *attribute(const char **out, const svc_json_t *json,
     const char *value = svc_json_get_string(json, name);
 
     *out = NULL;
-    if (!value && !required && svc_json_type(json, name) == SVC_JSON_MISSING)
-        return NULL;
+    if (!required && (svc_json_type(json, name) == SVC_JSON_MISSING ||
+                      svc_json_type(json, name) == SVC_JSON_NULL))
+        return NULL; /* null means unset (JSON Event Format, 2.2) */
     if (!value || !*value || strlen(value) > MAX_ATTRIBUTE)
         return svc_err_make(pool, SVC_ERR_INVALID,
                             "the attribute \"%s\" must be a text of 1 to %d "
@@ -86,7 +87,8 @@ svc_err_t *svc_event_decode(svc_event_t *out, const char *subject,
                             "the attribute \"type\" is not the message's "
                             "subject");
     out->data = svc_json_get_object(json, "data");
-    if (!out->data && svc_json_type(json, "data") != SVC_JSON_MISSING)
+    if (!out->data && svc_json_type(json, "data") != SVC_JSON_MISSING &&
+        svc_json_type(json, "data") != SVC_JSON_NULL)
         return svc_err_make(pool, SVC_ERR_INVALID,
                             "\"data\" must be an object");
     return NULL;

@@ -25,7 +25,8 @@ typedef struct svc_inbox_cursor_t {
 
 /* What became of an event. */
 typedef enum {
-    SVC_INBOX_APPLIED,   /* it took effect */
+    SVC_INBOX_APPLIED,   /* it took effect; the next version may be waiting */
+    SVC_INBOX_SETTLED,   /* it took effect, and nothing can wait for it */
     SVC_INBOX_DUPLICATE, /* it was known: nothing to do */
     SVC_INBOX_IGNORED,   /* it concerns nothing here */
     SVC_INBOX_UNKNOWN,   /* its subject is not known here */
@@ -47,6 +48,13 @@ typedef struct svc_inbox_range_t {
     apr_hash_t *present; /* the ids that there are, as keys */
 } svc_inbox_range_t;
 
+/* One of several events that are applied together. */
+typedef struct svc_inbox_item_t {
+    const svc_event_t *event;
+    int is_done;                 /* out: 0: it was left */
+    svc_inbox_outcome_t outcome; /* out, when it is done */
+} svc_inbox_item_t;
+
 /* What a service does with what it hears, in the transaction of a context. A
  * domain error says what is wrong with an event; nothing may have been written
  * then. */
@@ -55,6 +63,11 @@ typedef struct svc_inbox_handler_t {
     svc_err_t *(*apply)(svc_inbox_outcome_t *outcome,
                         const svc_inbox_context_t *context,
                         const svc_event_t *event);
+    /* Applies COUNT events of logs together, with the effect that apply has for
+     * one after the other, but in fewer statements. Those that it leaves are
+     * given to apply then: if one of an entity, all of it. NULL: none is. */
+    svc_err_t *(*apply_many)(const svc_inbox_context_t *context,
+                             svc_inbox_item_t *items, int count);
     /* Brings one entity to the state in EVENT, which is of a snapshot, whatever
      * its version is here. */
     svc_err_t *(*replace)(const svc_inbox_context_t *context,

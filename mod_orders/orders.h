@@ -19,6 +19,17 @@
 #define ORDERS_EXPIRED "expired"
 #define ORDERS_RESERVED "reserved" /* somebody else got the ticket */
 
+/* What became of a payment. */
+#define ORDERS_RECORDED "recorded" /* kept until the ticket is reserved */
+#define ORDERS_PAID "paid"         /* its order is complete */
+#define ORDERS_REFUNDED "refunded" /* it cannot pay its order: to be refunded */
+
+/* Why a payment is to be refunded. */
+#define ORDERS_REFUND_EXPIRED "expired"     /* the order is, as expired */
+#define ORDERS_REFUND_CANCELLED "cancelled" /* the order is, for another reason */
+#define ORDERS_REFUND_PAID "paid"           /* another payment was first */
+#define ORDERS_REFUND_AMOUNT "amount"       /* it is not the price agreed */
+
 /* The replica of a ticket of the tickets service. */
 typedef struct orders_ticket_t {
     const char *id;
@@ -44,6 +55,17 @@ typedef struct order_t {
     apr_int64_t ticket_version; /* the replica's */
     apr_int64_t ticket_version_then; /* the replica's at the last change */
     apr_int64_t position;      /* of its order:created in the event log */
+    const char *payment_id;    /* the payment that has paid it, or will when the
+                                  ticket is reserved; NULL: none */
 } order_t;
+
+/* A payment for an order. */
+typedef struct orders_payment_t {
+    const char *id;       /* whatever the payments service calls it */
+    const char *order_id;
+    apr_int64_t cents;    /* 0: not said */
+    const char *status;   /* ORDERS_RECORDED, ... */
+    const char *reason;   /* ORDERS_REFUND_...; NULL unless to be refunded */
+} orders_payment_t;
 
 #endif

@@ -76,6 +76,19 @@ svc_json_t *orders_json_write_cancelled(const order_t *order, apr_pool_t *pool)
     return json;
 }
 
+svc_json_t *orders_json_write_refund(const order_t *order,
+                                     const orders_payment_t *payment,
+                                     apr_pool_t *pool)
+{
+    svc_json_t *json = svc_json_object(pool);
+
+    svc_json_set_string(json, "id", order->id);
+    svc_json_set_int(json, "version", order->version);
+    svc_json_set_string(json, "paymentId", payment->id);
+    svc_json_set_string(json, "reason", payment->reason);
+    return json;
+}
+
 static svc_err_t *bad(apr_pool_t *pool, const char *what)
 {
     return svc_err_make(pool, SVC_ERR_INVALID, "data.%s", what);
@@ -110,5 +123,35 @@ svc_err_t *orders_json_read_ticket(orders_ticket_t *out, const svc_json_t *data,
         return bad(pool, "orderId must be a UUID, or absent");
     out->title = apr_pstrdup(pool, title);
     out->user_id = apr_pstrdup(pool, user_id);
+    return NULL;
+}
+
+svc_err_t *orders_json_read_expiration(const char **order_id,
+                                       const svc_json_t *data,
+                                       apr_pool_t *pool)
+{
+    *order_id = svc_id_parse(svc_json_get_string(data, "orderId"), pool);
+    return *order_id ? NULL : bad(pool, "orderId must be a UUID");
+}
+
+svc_err_t *orders_json_read_payment(orders_payment_t *out,
+                                    const svc_json_t *data, apr_pool_t *pool)
+{
+    svc_json_type_t amount_type = svc_json_type(data, "amount");
+    const char *id = svc_json_get_string(data, "id");
+    double amount = 0;
+    svc_err_t *err;
+
+    if (!id || !*id || strlen(id) > 255)
+        return bad(pool, "id must be a text of 1 to 255 bytes");
+    if ((err = orders_json_read_expiration(&out->order_id, data, pool)))
+        return err;
+    out->cents = 0;
+    if (amount_type != SVC_JSON_MISSING && amount_type != SVC_JSON_NULL &&
+        (!svc_json_get_number(&amount, data, "amount") ||
+         (out->cents = svc_money_of_number(amount)) < 0))
+        return bad(pool, "amount must be a number greater than 0 and at most "
+                         "9999999.99, with at most 2 decimals, or absent");
+    out->id = apr_pstrdup(pool, id);
     return NULL;
 }

@@ -20,10 +20,25 @@ svc_json_t *orders_json_write_event(const order_t *order, apr_pool_t *pool);
 svc_json_t *orders_json_write_cancelled(const order_t *order,
                                         apr_pool_t *pool);
 
+/* The data of order:refund-required, for PAYMENT and its reason. */
+svc_json_t *orders_json_write_refund(const order_t *order,
+                                     const orders_payment_t *payment,
+                                     apr_pool_t *pool);
+
 /* Reads the data of ticket:created and ticket:updated; OUT lives in POOL, its
  * source is not set. INVALID, with a sentence, when a field is not as it must
  * be. */
 svc_err_t *orders_json_read_ticket(orders_ticket_t *out, const svc_json_t *data,
                                    apr_pool_t *pool);
+
+/* The same for payment:created: {id, orderId, amount?}. What became of it is
+ * not set. */
+svc_err_t *orders_json_read_payment(orders_payment_t *out,
+                                    const svc_json_t *data, apr_pool_t *pool);
+
+/* The same for expiration:complete: {orderId}. */
+svc_err_t *orders_json_read_expiration(const char **order_id,
+                                       const svc_json_t *data,
+                                       apr_pool_t *pool);
 
 #endif

@@ -4,7 +4,9 @@
  * active_ticket_id is the ticket while the order is not cancelled, else NULL:
  * its unique index (NULLs do not collide on any of the three engines) is what
  * makes a second live order for a ticket impossible. due_at is expires_at while
- * the order can expire, else NULL.
+ * the order can expire, else NULL. payment_id is the payment that has paid the
+ * order or will: that a payment takes an order is a change of the order's row,
+ * so that it and a cancellation conflict on every engine.
  */
 #include "orders_schema.h"
 
@@ -30,6 +32,13 @@ static const char *const step_1[] = {
 
 static const char *const step_2[] = {
     SVC_SCHEMA_TRIMMED("orders"),
+    "ALTER TABLE orders ADD COLUMN payment_id VARCHAR(255)",
+    "CREATE TABLE orders_payments ("
+    "payment_id VARCHAR(255) NOT NULL PRIMARY KEY, "
+    "order_id VARCHAR(36) NOT NULL, cents BIGINT, "
+    "status VARCHAR(20) NOT NULL, reason VARCHAR(20), "
+    "recorded_at BIGINT NOT NULL)",
+    "CREATE INDEX orders_payments_order ON orders_payments (order_id)",
     NULL
 };
 

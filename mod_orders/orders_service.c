@@ -5,7 +5,7 @@
 
 #include <apr_strings.h>
 
-#include "orders_events.h"
+#include "orders_change.h"
 #include "orders_store.h"
 #include "svc_id.h"
 
@@ -35,16 +35,6 @@ svc_err_t *orders_service_get(order_t *out, svc_db_t *db, const char *id,
     return NULL;
 }
 
-/* Cancels the order as expired, if it is overdue. */
-static svc_err_t *expire(int *changed, svc_stream_tx_t *tx, const char *id)
-{
-    svc_err_t *err = orders_store_cancel(changed, tx, id, ORDERS_EXPIRED,
-                                         tx->now);
-
-    return err || !*changed ? err
-                            : orders_events_changed(NULL, tx, id, tx->pool);
-}
-
 static svc_err_t *insert(void *baton, svc_stream_tx_t *tx,
                          apr_int64_t position)
 {
@@ -64,7 +54,7 @@ svc_err_t *orders_service_create(order_t *order, svc_stream_tx_t *tx,
                                          pool);
 
     if (!err && holder) /* the row's expiry counts, not the sweep's */
-        err = expire(&changed, tx, holder);
+        err = orders_change_expire(&changed, tx, holder);
     order->id = svc_id_new(pool);
     if (err || (err = orders_store_claim(&changed, tx, order->ticket_id,
                                          order->id)) ||
@@ -83,7 +73,7 @@ svc_err_t *orders_service_create(order_t *order, svc_stream_tx_t *tx,
     order->version = 0;
     order->ticket_title = ticket.title;
     order->ticket_version = order->ticket_version_then = ticket.version;
-    orders_events_created(tx, order, insert, order);
+    orders_change_created(tx, order, insert, order);
     return NULL;
 }
 
@@ -103,17 +93,37 @@ svc_err_t *orders_service_cancel(svc_stream_tx_t *tx, const char *id,
                             "The order is at version %" APR_INT64_T_FMT ", "
                             "which the request's conditions exclude",
                             order.version);
-    if ((err = expire(&changed, tx, order.id)) || changed)
+    if ((err = orders_change_expire(&changed, tx, order.id)) || changed)
         return err;
     if ((err = orders_store_cancel(&changed, tx, order.id, ORDERS_BY_USER, 0)))
         return err;
     if (changed)
-        return orders_events_changed(NULL, tx, order.id, pool);
+        return orders_change_tell(tx, order.id);
     if ((err = orders_service_get(&order, tx->db, id, user_id, pool)))
         return err;
     if (strcmp(order.status, ORDERS_COMPLETE) == 0)
         return svc_err_make(pool, SVC_ERR_CONFLICT,
                             "A complete order cannot be cancelled");
+    return NULL;
+}
+
+svc_err_t *orders_service_pay(int *is_repeated, order_t *order,
+                              orders_payment_t *payment, svc_stream_tx_t *tx,
+                              apr_pool_t *pool)
+{
+    int found;
+    svc_err_t *err;
+
+    *is_repeated = 0;
+    payment->order_id = svc_id_parse(payment->order_id, pool);
+    if (!payment->order_id)
+        return svc_err_make(pool, SVC_ERR_NOT_FOUND, "There is no such order");
+    if ((err = orders_change_pay(is_repeated, payment, tx)) ||
+        (err = orders_store_get(&found, order, tx->db, payment->order_id,
+                                pool)))
+        return err;
+    payment->status = apr_pstrdup(pool, payment->status);
+    payment->reason = apr_pstrdup(pool, payment->reason);
     return NULL;
 }
 
@@ -131,7 +141,8 @@ static svc_err_t *run_sweep(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
 
     (void)pool;
     for (i = 0; i < sweep->ids->nelts && !err; i++) {
-        err = expire(&changed, tx, APR_ARRAY_IDX(sweep->ids, i, const char *));
+        err = orders_change_expire(&changed, tx,
+                                   APR_ARRAY_IDX(sweep->ids, i, const char *));
         expired += !err && changed;
     }
     if (!err)

@@ -34,6 +34,16 @@ svc_err_t *orders_service_cancel(svc_stream_tx_t *tx, const char *id,
                                  const svc_etag_condition_t *condition,
                                  apr_pool_t *pool);
 
+/* PAYMENT (its id, order_id, which need not be a UUID, and cents) has arrived.
+ * Sets its status and reason, and ORDER to the order as it is then; with
+ * IS_REPEATED the payment had arrived before, and nothing was done now. That it
+ * is to be refunded (ORDERS_REFUNDED) is a change of the order and no error.
+ * NOT_FOUND: no such order. CONFLICT: a payment of that id was for another
+ * order. */
+svc_err_t *orders_service_pay(int *is_repeated, order_t *order,
+                              orders_payment_t *payment, svc_stream_tx_t *tx,
+                              apr_pool_t *pool);
+
 /* Hands in the cancellation of what is overdue; a svc_leader_sweep_fn. */
 svc_err_t *orders_service_sweep(svc_db_t *db, svc_writer_t *writer,
                                 svc_stats_t *stats, apr_int64_t now,

@@ -3,7 +3,8 @@
 
 #define ORDER_COLUMNS \
     "o.id, o.user_id, o.status, o.cancel_reason, o.ticket_id, t.title, " \
-    "o.expires_at, o.cents, o.version, t.version, o.ticket_version, o.position"
+    "o.expires_at, o.cents, o.version, t.version, o.ticket_version, o.position, " \
+    "o.payment_id"
 #define ORDER_FROM \
     " FROM orders o LEFT JOIN orders_tickets t ON t.id = o.ticket_id "
 /* What every transition does besides. */
@@ -28,6 +29,7 @@ static void read_order(order_t *order, const svc_db_row_t *row)
     order->ticket_version = svc_db_row_int(row, 9);
     order->ticket_version_then = svc_db_row_int(row, 10);
     order->position = svc_db_row_int(row, 11);
+    order->payment_id = svc_db_row_text(row, 12);
 }
 
 static svc_err_t *take_order(void *baton, const svc_db_row_t *row)
@@ -165,6 +167,45 @@ svc_err_t *orders_store_await(int *changed, svc_stream_tx_t *tx, const char *id,
     return svc_db_run(changed, tx->db, &sql, args, tx->pool);
 }
 
+svc_err_t *orders_store_hold(int *changed, svc_stream_tx_t *tx, const char *id,
+                             const char *payment_id)
+{
+    static const svc_db_sql_t sql = {
+        "orders_store_hold",
+        SVC_DB_SAME("UPDATE orders SET payment_id = %s WHERE id = %s "
+                    "AND payment_id IS NULL AND due_at > %lld "
+                    "AND status IN ('created', 'awaiting:payment')")
+    };
+    const char *args[] = { payment_id, id, svc_db_arg(tx->now, tx->pool) };
+
+    return svc_db_run(changed, tx->db, &sql, args, tx->pool);
+}
+
+svc_err_t *orders_store_complete(int *changed, svc_stream_tx_t *tx,
+                                 const char *id)
+{
+    static const svc_db_sql_t sql = {
+        "orders_store_complete",
+        SVC_DB_SAME("UPDATE orders SET status = 'complete', due_at = NULL, "
+                    CHANGE " WHERE id = %s AND payment_id IS NOT NULL "
+                    "AND due_at > %lld AND status = 'awaiting:payment'")
+    };
+    const char *args[] = { id, svc_db_arg(tx->now, tx->pool) };
+
+    return svc_db_run(changed, tx->db, &sql, args, tx->pool);
+}
+
+svc_err_t *orders_store_touch(svc_stream_tx_t *tx, const char *id)
+{
+    static const svc_db_sql_t sql = {
+        "orders_store_touch",
+        SVC_DB_SAME("UPDATE orders SET " CHANGE " WHERE id = %s")
+    };
+    const char *args[] = { id };
+
+    return svc_db_run(NULL, tx->db, &sql, args, tx->pool);
+}
+
 static svc_err_t *give_back(svc_stream_tx_t *tx, const char *order_id)
 {
     static const svc_db_sql_t sql = {
@@ -265,21 +306,23 @@ svc_err_t *orders_store_insert_ticket(int *changed, svc_stream_tx_t *tx,
 }
 
 svc_err_t *orders_store_update_ticket(int *changed, svc_stream_tx_t *tx,
-                                      const orders_ticket_t *ticket)
+                                      const orders_ticket_t *ticket,
+                                      apr_int64_t from)
 {
     static const svc_db_sql_t sql = {
         "orders_store_update_ticket",
         SVC_DB_SAME("UPDATE orders_tickets SET title = %s, user_id = %s, "
-                    "order_id = %s, cents = %lld, version = version + 1 "
+                    "order_id = %s, cents = %lld, version = %lld "
                     "WHERE id = %s AND source = %s AND version = %lld")
     };
     const char *args[] = { ticket->title,
                            ticket->user_id,
                            ticket->order_id,
                            svc_db_arg(ticket->cents, tx->pool),
+                           svc_db_arg(ticket->version, tx->pool),
                            ticket->id,
                            ticket->source,
-                           svc_db_arg(ticket->version - 1, tx->pool) };
+                           svc_db_arg(from, tx->pool) };
 
     return svc_db_run(changed, tx->db, &sql, args, tx->pool);
 }

@@ -40,6 +40,18 @@ svc_err_t *orders_store_insert(svc_stream_tx_t *tx, const order_t *order);
 svc_err_t *orders_store_await(int *changed, svc_stream_tx_t *tx, const char *id,
                               const char *ticket_id);
 
+/* Binds the order to a payment, if it can still be paid and no other payment
+ * has it; its version stays. */
+svc_err_t *orders_store_hold(int *changed, svc_stream_tx_t *tx, const char *id,
+                             const char *payment_id);
+
+/* awaiting:payment -> complete, if it has a payment and is not overdue. */
+svc_err_t *orders_store_complete(int *changed, svc_stream_tx_t *tx,
+                                 const char *id);
+
+/* A new version in the same state, whatever that is. */
+svc_err_t *orders_store_touch(svc_stream_tx_t *tx, const char *id);
+
 /* created or awaiting:payment -> cancelled; gives back the claim on the
  * ticket. With OVERDUE_AT not 0 only an order that was due by then. */
 svc_err_t *orders_store_cancel(int *changed, svc_stream_tx_t *tx,
@@ -58,10 +70,11 @@ svc_err_t *orders_store_get_ticket(int *found, orders_ticket_t *out,
 svc_err_t *orders_store_insert_ticket(int *changed, svc_stream_tx_t *tx,
                                       const orders_ticket_t *ticket);
 
-/* Brings a ticket of the replica from the version before to TICKET's, if it is
- * of the same source. */
+/* Brings a ticket of the replica from the version FROM to TICKET's, if it is of
+ * the same source. */
 svc_err_t *orders_store_update_ticket(int *changed, svc_stream_tx_t *tx,
-                                      const orders_ticket_t *ticket);
+                                      const orders_ticket_t *ticket,
+                                      apr_int64_t from);
 
 /* Brings a ticket of the replica to TICKET's state, whatever its version. */
 svc_err_t *orders_store_replace_ticket(svc_stream_tx_t *tx,

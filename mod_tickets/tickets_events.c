@@ -98,7 +98,7 @@ static svc_err_t *apply_created(svc_inbox_outcome_t *outcome,
                                      event->source)))
         return err;
     if (changed) {
-        *outcome = SVC_INBOX_APPLIED;
+        *outcome = SVC_INBOX_SETTLED;
         return tell_update(tx, order->ticket_id);
     }
     err = look(&found, &ticket, order, event, tx);
@@ -125,7 +125,7 @@ static svc_err_t *apply_cancelled(svc_inbox_outcome_t *outcome,
                                             order->id)))
         return err;
     if (changed) {
-        *outcome = SVC_INBOX_APPLIED;
+        *outcome = SVC_INBOX_SETTLED;
         return tell_update(tx, order->ticket_id);
     }
     return look(&found, &ticket, order, event, tx);
@@ -211,7 +211,8 @@ static svc_err_t *prune(const svc_inbox_context_t *context,
     return err;
 }
 
-const svc_inbox_handler_t tickets_events_handler = { apply, replace, prune };
+const svc_inbox_handler_t tickets_events_handler = { apply, NULL, replace,
+                                                    prune };
 
 svc_err_t *tickets_events_state(apr_array_header_t *events, const char **last,
                                 svc_db_t *db, const char *after, int limit,

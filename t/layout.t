@@ -15,7 +15,8 @@ my @layers = (
     [ base      => qw(svc_err svc_log svc_stats svc_time svc_etag svc_money) ],
     [ tools     => qw(svc_db svc_db_class svc_db_place svc_json svc_bus svc_endpoint svc_id svc_lock) ],
     [ domain_io => qw(svc_stream svc_event svc_schema svc_inbox
-                      MODULE MODULE_store MODULE_json MODULE_events MODULE_schema) ],
+                      MODULE MODULE_store MODULE_payments_store MODULE_json MODULE_change MODULE_replica MODULE_events
+                      MODULE_schema) ],
     [ use_cases => qw(MODULE_service svc_queue svc_writer svc_batch svc_gather svc_replay svc_publisher svc_source svc_link
                       svc_subscriber svc_leader) ],
     [ edge      => qw(mod_MODULE_private mod_MODULE_conf mod_MODULE_http

@@ -49,6 +49,7 @@ static void writing(void)
                       .ticket_id = OTHER, .ticket_title = "T",
                       .expires_at = APR_INT64_C(1778760000000),
                       .cents = 1999, .version = 1, .ticket_version = 4 };
+    orders_payment_t payment = { .id = "p\"1", .reason = "expired" };
 
     is_str(svc_json_text(NULL, orders_json_write(&order, fixture.pool),
                          fixture.pool),
@@ -77,6 +78,13 @@ static void writing(void)
            "{\"id\":\"" ID "\",\"version\":2,\"cancelReason\":\"expired\","
            "\"ticket\":{\"id\":\"" OTHER "\"}}",
            "order:cancelled carries what was promised");
+    is_str(svc_json_text(NULL,
+                         orders_json_write_refund(&order, &payment,
+                                                  fixture.pool),
+                         fixture.pool),
+           "{\"id\":\"" ID "\",\"version\":2,\"paymentId\":\"p\\\"1\","
+           "\"reason\":\"expired\"}",
+           "order:refund-required carries what was promised");
 }
 
 #define TICKET(id, version, title, price, user, order) \

@@ -281,7 +281,7 @@ static void at_most_one(void)
     err = svc_db_run(NULL, db, fixture_sql(apr_psprintf(fixture.pool,
         "INSERT INTO orders SELECT 'second', position + 1000, user_id, "
         "ticket_id, cents, status, cancel_reason, expires_at, version, "
-        "ticket_version, active_ticket_id, due_at FROM orders WHERE "
+        "ticket_version, active_ticket_id, due_at, NULL FROM orders WHERE "
         "id = '%s'", orders[0].id)), NULL, fixture.pool);
     ok(err && strstr(err->detail, "active_ticket_id"),
            "the database itself refuses a second live order");

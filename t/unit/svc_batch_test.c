@@ -84,7 +84,7 @@ static svc_err_t *prune(const svc_inbox_context_t *context,
     return svc_db_text(tx->db, "DELETE FROM x_a WHERE id = 'gone'", tx->pool);
 }
 
-static const svc_inbox_handler_t handler = { apply, replace, prune };
+static const svc_inbox_handler_t handler = { apply, NULL, replace, prune };
 
 static svc_batch_t *new_batch(void)
 {

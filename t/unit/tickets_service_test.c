@@ -212,7 +212,7 @@ static void reserving(void)
     const char *second = svc_id_new(fixture.pool);
     int before = events();
 
-    is_int(applied("order:created", first, 0, made.id), SVC_INBOX_APPLIED,
+    is_int(applied("order:created", first, 0, made.id), SVC_INBOX_SETTLED,
            "order:created reserves a free ticket");
     got = get(made.id);
     ok(got.order_id && strcmp(got.order_id, first) == 0,
@@ -239,7 +239,7 @@ static void reserving(void)
     is_int(applied("order:cancelled", second, 1, made.id), SVC_INBOX_IGNORED,
            "the cancel of another order does not release it");
     is_str(get(made.id).order_id, first, "... it stays reserved");
-    is_int(applied("order:cancelled", first, 2, made.id), SVC_INBOX_APPLIED,
+    is_int(applied("order:cancelled", first, 2, made.id), SVC_INBOX_SETTLED,
            "the cancel of its order releases it");
     ok(!get(made.id).order_id && get(made.id).version == 2,
        "it is free, with a new version");
@@ -247,12 +247,12 @@ static void reserving(void)
     is_int(applied("order:cancelled", first, 2, made.id), SVC_INBOX_IGNORED,
            "the same cancel again does nothing");
     is_int(events(), before + 2, "... and tells nothing");
-    is_int(applied("order:created", second, 0, made.id), SVC_INBOX_APPLIED,
+    is_int(applied("order:created", second, 0, made.id), SVC_INBOX_SETTLED,
            "the next order gets it");
     is_int(applied("order:cancelled", first, 2, made.id), SVC_INBOX_IGNORED,
            "a late cancel of the first does not release the second's");
     is_str(get(made.id).order_id, second, "... it stays the second's");
-    is_int(applied("order:cancelled", second, 1, made.id), SVC_INBOX_APPLIED,
+    is_int(applied("order:cancelled", second, 1, made.id), SVC_INBOX_SETTLED,
            "the second's own cancel does");
     succeeds(edit(&got, made.id, "seller", NULL, NULL),
              "a released ticket can be edited");
@@ -274,11 +274,11 @@ static void without_a_log(void)
            "the order that was cancelled already reserves nothing");
     ok(!get(made.id).order_id, "... the ticket stays free");
     must(hear(&outcome, "order:created", second, 0, made.id, 0));
-    is_int(outcome, SVC_INBOX_APPLIED, "another order gets it");
+    is_int(outcome, SVC_INBOX_SETTLED, "another order gets it");
     must(hear(&outcome, "order:created", second, 0, made.id, 0));
     is_int(outcome, SVC_INBOX_DUPLICATE, "... once");
     must(hear(&outcome, "order:cancelled", second, 2, made.id, 0));
-    is_int(outcome, SVC_INBOX_APPLIED, "its cancel releases it");
+    is_int(outcome, SVC_INBOX_SETTLED, "its cancel releases it");
     before = events();
     must(hear(&outcome, "order:created", second, 0, made.id, 0));
     got = get(made.id);
@@ -351,7 +351,7 @@ static void listing(void)
     b = create("b", "s");
     c = create("c", "s");
     is_int(applied("order:created", svc_id_new(fixture.pool), 0, b.id),
-           SVC_INBOX_APPLIED, "one of three tickets is reserved");
+           SVC_INBOX_SETTLED, "one of three tickets is reserved");
     must(tickets_service_list(&list, db, start, 10, fixture.pool));
     ok(list->nelts == 2 &&
            strcmp(APR_ARRAY_IDX(list, 0, ticket_t).id, a.id) == 0 &&

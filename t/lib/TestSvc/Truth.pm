@@ -35,7 +35,7 @@ sub truth_ok {
     my $db = db($where);
     $db->begin_work;    # one state of the database, whatever goes on meanwhile
     my @wrong = (map({ log_is_right($db, $_) } 'tickets', 'orders'), entities_match($db, 'tickets'), entities_match($db, 'orders'),
-                 replica_matches($db), one_order_each($db));
+                 replica_matches($db), one_order_each($db), payments_match($db));
     $db->rollback;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     $Test->ok(!@wrong, $name || 'positions and versions are contiguous, the replica equals the source, one order per ticket')
@@ -92,6 +92,24 @@ sub one_order_each {
         "SELECT ticket_id, COUNT(*) FROM orders WHERE status <> 'cancelled' GROUP BY ticket_id HAVING COUNT(*) > 1") };
 }
 
+sub payments_match {   # each has paid its order, or waits for its ticket, or was told to be refunded, once
+    my ($db) = @_;
+    my (@wrong, %refunds);
+    for (@{ $db->selectall_arrayref("SELECT entity_id, event FROM orders_log WHERE subject = 'order:refund-required'") }) {
+        my $data = $Json->decode($_->[1])->{data};
+        $refunds{"$_->[0] refunded $data->{paymentId} $data->{reason}"}++;
+    }
+    for (@{ $db->selectall_arrayref("SELECT p.order_id, p.status, p.payment_id, p.reason, o.status, COALESCE(o.payment_id, '') " .
+                                    'FROM orders_payments p LEFT JOIN orders o ON o.id = p.order_id') }) {
+        my ($order, $status, $id, $reason, $is, $has) = map { defined $_ ? $_ : 'NULL' } @$_;
+        my $told = delete $refunds{"$order refunded $id $reason"} || 0;
+        push @wrong, "payment $id is $status, with $told refunds told" unless $told == ($status eq 'refunded');
+        push @wrong, "payment $id is $status, its order $order $is by $has"
+            unless ($is eq 'complete' && $has eq $id) == ($status eq 'paid') && ($status ne 'recorded' || $has eq $id && $is ne 'cancelled');
+    }
+    return (@wrong, map { "$_: told without a payment" } sort keys %refunds);
+}
+
 1;
 
 __END__
@@ -103,7 +121,7 @@ TestSvc::Truth - the invariants, by SQL
 =head1 SYNOPSIS
 
     wait_quiet('shop');         # until each service has applied all that the other told
-    truth_ok('shop');           # positions, versions, events, replica, one order per ticket
+    truth_ok('shop');           # positions, versions, events, replica, one order per ticket, payments
 
 C<'shop'> may be a L<TestSvc::Server>. C<behind($db)> is the number of events still to be applied.
 

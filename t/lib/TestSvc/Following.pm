@@ -332,8 +332,9 @@ sub restored {
     edit($server, $ticket, 32);
     agrees($follower, $server, 'it follows what happens next');
     $follower->signal('STOP');
+    make($server, 12);            # what it hears of these it hears when they have never happened
     $put_back->();
-    make($server, 4);
+    make($server, 8);
     edit($server, $ticket, 33);
     edit($server, $ticket, 34);
     $follower->signal('CONT');

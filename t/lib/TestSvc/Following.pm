@@ -160,12 +160,23 @@ sub keeps_the_rules {
     my %kept = map { $_ => $follower->state->{tickets}{$_}{version} } keys %{ $follower->state->{tickets} };
     is_deeply \%kept, { $a => 5, $b => 3, $d => 2 }, 'rows are replaced, and those that do not exist are removed';
 
+    # --- what was on its way before the log was compared
+    $follower->signal('STOP');
+    my @log = @Log;
+    event($c, 7); event($c, 8);   # 17, 18 of a log that is no more
+    publish(18, 17);
+    @Log = @log;
+    $follower->signal('CONT');
+    is asked(undef, events(17, 16)), 'REPLAY 16', 'a gap makes it compare';
+    publish(event($a, 6));
+    has_lines($follower, [@lines, '14 snapshot', map { line_of($_) } 16, 17], 'and what had come until then it does not take');
+
     # --- SNAPSHOT as the answer to a newcomer
     my $newcomer = TestSvc::Follower->new($language, $pub, $replay);
     $follower->kill9;
     $newcomer->start;
-    is asked(16, page(16, '', '', 14, 13, 16)), 'REPLAY 0', 'a newcomer asks from the beginning';
-    is asked(16, events(17, 16)), 'REPLAY 16', 'takes the snapshot that it is answered with, and asks what came after it';
+    is asked(17, page(17, '', '', 17, 13, 16)), 'REPLAY 0', 'a newcomer asks from the beginning';
+    is asked(17, events(18, 17)), 'REPLAY 17', 'takes the snapshot that it is answered with, and asks what came after it';
     wait_until { $newcomer->lines } 5, 'the newcomer to say so';
     is_deeply $newcomer->state, $follower->state, 'and is where the other is';
     $newcomer->kill9;
@@ -211,13 +222,19 @@ sub agrees {   # it is at the head, and has the tickets that the service has
     is $state->{source}, db($server)->selectrow_array('SELECT source FROM tickets_head'), '... of that source';
 }
 
-sub has_all {  # printed since line $since: exactly the events from $from to the head
-    my ($follower, $server, $since, $from, $name) = @_;
-    my @expected = logged($server, $from, head($server));
+sub said {     # exactly these lines since line $since; a line is printed a moment after its effect
+    my ($follower, $since, @expected) = @_;
+    my $name = pop @expected;
     wait_until { my @lines = $follower->lines; @lines >= $since + @expected } 30, "lines: $name";
     my @lines = $follower->lines;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     is_deeply [@lines[$since .. $#lines]], \@expected, $name;
+}
+
+sub has_all {  # printed since line $since: exactly the events from $from to the head
+    my ($follower, $server, $since, $from, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    said($follower, $since, logged($server, $from, head($server)), $name);
 }
 
 sub printed { my @lines = $_[0]->lines; return scalar @lines }
@@ -281,8 +298,9 @@ sub follows_a_server {
     is $follower->errors, '', 'no question remained without an answer';
 
     # --- the server is killed in the stream, and comes back
-    $since = printed($follower);
-    my ($before) = ($follower->lines)[-1] =~ /^(\d+)/;
+    my @lines = $follower->lines;
+    $since = @lines;
+    my ($before) = $lines[-1] =~ /^(\d+)/;
     $server->kill9_parent_and_children;
     $clients->enough;
     my $made = 0;
@@ -323,7 +341,7 @@ sub restored {
     my $since = printed($follower);
     $follower->start;
     agrees($follower, $server, 'a follower that was away finds a log that has grown past its position: it has what is there now');
-    is_deeply [($follower->lines)[$since .. printed($follower) - 1]], [head($server) . ' snapshot'], '... by a snapshot';
+    said($follower, $since, head($server) . ' snapshot', '... by a snapshot');
 
     $put_back->();
     agrees($follower, $server, 'a follower that listens finds a log that ends before its position: the same');
@@ -373,9 +391,9 @@ sub cleaned_up {
     my $newcomer = TestSvc::Follower->new($follower->{language}, @{ $follower->{ends} })->start;
     $follower->start;
     agrees($follower, $server, 'away for longer than the log is kept, it has what is there now');
-    is_deeply [($follower->lines)[$since .. printed($follower) - 1]], [head($server) . ' snapshot'], '... by a snapshot';
+    said($follower, $since, head($server) . ' snapshot', '... by a snapshot');
     agrees($newcomer, $server, 'so has one that begins only now');
-    is_deeply [$newcomer->lines], [head($server) . ' snapshot'], '... of several pages';
+    said($newcomer, 0, head($server) . ' snapshot', '... of several pages');
     cmp_ok keys %{ $newcomer->state->{tickets} }, '>', 600, '(there is more than a page of tickets)';
 
     $since = printed($follower);

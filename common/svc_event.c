@@ -9,10 +9,39 @@
 
 #define MAX_ATTRIBUTE 255 /* bytes of id, source and subject */
 
+/* Most events are written and read in one layout, without a tree for the
+ * envelope: that takes a third of the time, which is what matters to one who has
+ * many to catch up with. */
+
+/* True for a text that is in JSON as it is here. */
+static int is_plain(const char *text)
+{
+    for (; *text > 31 && *text < 127 && *text != '"' && *text != '\\'; text++)
+        ;
+    return !*text;
+}
+
+static const char *encode_usual(const svc_event_t *event, apr_pool_t *pool)
+{
+    return apr_pstrcat(
+        pool, "{\"specversion\":\"1.0\",\"id\":\"", event->id,
+        "\",\"source\":\"", event->source, "\",\"type\":\"", event->type,
+        event->entity ? "\",\"subject\":\"" : "",
+        event->entity ? event->entity : "", "\",\"time\":\"",
+        svc_time_format(event->time, pool),
+        "\",\"datacontenttype\":\"application/json\",\"sequence\":\"",
+        apr_psprintf(pool, "%020" APR_INT64_T_FMT, event->position),
+        "\",\"data\":", svc_json_text(NULL, event->data, pool), "}", NULL);
+}
+
 const char *svc_event_encode(const svc_event_t *event, apr_pool_t *pool)
 {
-    svc_json_t *json = svc_json_object(pool);
+    svc_json_t *json;
 
+    if (event->data && is_plain(event->id) && is_plain(event->source) &&
+        is_plain(event->type) && (!event->entity || is_plain(event->entity)))
+        return encode_usual(event, pool);
+    json = svc_json_object(pool);
     svc_json_set_string(json, "specversion", "1.0");
     svc_json_set_string(json, "id", event->id);
     svc_json_set_string(json, "source", event->source);
@@ -44,6 +73,17 @@ static svc_err_t *attribute(const char **out, const svc_json_t *json,
     return NULL;
 }
 
+static svc_err_t *read_position(apr_int64_t *out, const char *text,
+                                apr_pool_t *pool)
+{
+    if (strlen(text) > 20 || text[strspn(text, "0123456789")] ||
+        (*out = apr_atoi64(text)) < 0 || *out == APR_INT64_MAX)
+        return svc_err_make(pool, SVC_ERR_INVALID,
+                            "the attribute \"sequence\" must be a position of "
+                            "up to 20 digits");
+    return NULL;
+}
+
 static svc_err_t *read_sequence(apr_int64_t *out, const svc_json_t *json,
                                 apr_pool_t *pool)
 {
@@ -51,14 +91,58 @@ static svc_err_t *read_sequence(apr_int64_t *out, const svc_json_t *json,
     svc_err_t *err = attribute(&text, json, "sequence", 0, pool);
 
     *out = 0;
-    if (err || !text)
-        return err;
-    if (strlen(text) > 20 || text[strspn(text, "0123456789")] ||
-        (*out = apr_atoi64(text)) < 0 || *out == APR_INT64_MAX)
-        return svc_err_make(pool, SVC_ERR_INVALID,
-                            "the attribute \"sequence\" must be a position of "
-                            "up to 20 digits");
-    return NULL;
+    return err || !text ? err : read_position(out, text, pool);
+}
+
+/* Steps over LITERAL; false when it is not what comes. */
+static int skip(const char **at, const char *literal)
+{
+    size_t length = strlen(literal);
+
+    if (strncmp(*at, literal, length) != 0)
+        return 0;
+    *at += length;
+    return 1;
+}
+
+/* Takes the text up to the next quotation mark, if it needs no decoding. */
+static int take_text(const char **out, const char **at, apr_pool_t *pool)
+{
+    const char *begin = *at;
+
+    while (**at > 31 && **at < 127 && **at != '"' && **at != '\\')
+        ++*at;
+    if (**at != '"' || *at == begin || *at - begin > MAX_ATTRIBUTE)
+        return 0;
+    *out = apr_pstrmemdup(pool, begin, (apr_size_t)(*at - begin));
+    ++*at;
+    return 1;
+}
+
+/* Reads an event in the layout of encode_usual. False for any other, which may
+ * be as good; then OUT is not to be looked at. */
+static int decode_usual(svc_event_t *out, const char *subject,
+                        const char *text, apr_size_t length, apr_pool_t *pool)
+{
+    const char *at = text, *sequence;
+
+    if (!skip(&at, "{\"specversion\":\"1.0\",\"id\":\"") ||
+        !take_text(&out->id, &at, pool) || !skip(&at, ",\"source\":\"") ||
+        !take_text(&out->source, &at, pool) || !skip(&at, ",\"type\":\"") ||
+        !take_text(&out->type, &at, pool) ||
+        strcmp(out->type, subject) != 0 ||
+        (skip(&at, ",\"subject\":\"") &&
+         !take_text(&out->entity, &at, pool)) ||
+        !skip(&at, ",\"time\":\"") || !take_text(&sequence, &at, pool) ||
+        !skip(&at, ",\"datacontenttype\":\"application/json\","
+                   "\"sequence\":\"") ||
+        !take_text(&sequence, &at, pool) ||
+        read_position(&out->position, sequence, pool) ||
+        !skip(&at, ",\"data\":"))
+        return 0;
+    return *at == '{' && text[length - 1] == '}' &&
+           svc_json_parse(&out->data, at,
+                          length - (apr_size_t)(at - text) - 1, pool) == NULL;
 }
 
 svc_err_t *svc_event_decode(svc_event_t *out, const char *subject,
@@ -69,6 +153,10 @@ svc_err_t *svc_event_decode(svc_event_t *out, const char *subject,
     svc_json_t *json = NULL;
     svc_err_t *err;
 
+    memset(out, 0, sizeof(*out));
+    out->text = text;
+    if (decode_usual(out, subject, text, length, pool))
+        return NULL;
     memset(out, 0, sizeof(*out));
     out->text = text;
     if ((err = svc_json_parse(&json, text, length, pool)) ||

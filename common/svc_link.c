@@ -54,7 +54,13 @@ void svc_link_introduce(svc_link_t *link, apr_int64_t now, apr_pool_t *scratch)
 }
 
 void svc_link_ask(svc_link_t *link, const svc_source_t *source,
-                  apr_pool_t *scratch)
+                  const svc_inbox_cursor_t *from, apr_pool_t *scratch)
+{
+    ask_replay(link, source->name, from, SVC_LINK_MAX_PAGE, scratch);
+}
+
+void svc_link_ask_snapshot(svc_link_t *link, const svc_source_t *source,
+                           apr_pool_t *scratch)
 {
     svc_bus_frame_t frames[] = {
         svc_bus_text("SNAPSHOT"), svc_bus_text(source->name),
@@ -63,11 +69,7 @@ void svc_link_ask(svc_link_t *link, const svc_source_t *source,
         svc_bus_text(apr_itoa(scratch, SVC_LINK_MAX_PAGE))
     };
 
-    if (source->needs_snapshot)
-        svc_bus_send(link->dealer, frames, 6);
-    else
-        ask_replay(link, source->name, &source->tail, SVC_LINK_MAX_PAGE,
-                   scratch);
+    svc_bus_send(link->dealer, frames, 6);
 }
 
 void svc_link_listen(svc_link_t *link, int on)

@@ -128,10 +128,15 @@ int svc_source_is_complete(const svc_source_t *source)
             !source->needs_snapshot);
 }
 
+void svc_source_asked(svc_source_t *source, apr_int64_t now)
+{
+    source->ask_at = now + ASK_AGAIN_MS;
+}
+
 int svc_source_wants_more(svc_source_t *source, apr_int64_t now)
 {
     if (svc_source_is_complete(source) || now < source->ask_at)
         return 0;
-    source->ask_at = now + ASK_AGAIN_MS;
+    svc_source_asked(source, now);
     return 1;
 }

@@ -80,6 +80,9 @@ int svc_source_take_page(svc_source_t *source, const svc_inbox_cursor_t *at,
 /* Is everything taken that the source is known to have? */
 int svc_source_is_complete(const svc_source_t *source);
 
+/* It was asked already: not again before that had time to be answered. */
+void svc_source_asked(svc_source_t *source, apr_int64_t now);
+
 /* Is it time to ask for what follows? Then the next time is later. */
 int svc_source_wants_more(svc_source_t *source, apr_int64_t now);
 

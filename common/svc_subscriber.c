@@ -230,6 +230,28 @@ static svc_err_t *introduce(svc_source_t **out, const turn_t *turn,
     return NULL;
 }
 
+/* A page of so many EVENTS came, the last of which is in FRAMES: the next one is
+ * asked for before it is read, so that nobody waits for the other. */
+static void ask_ahead(const turn_t *turn, svc_link_t *link,
+                      svc_source_t *source, const svc_bus_frame_t *frames,
+                      int events)
+{
+    svc_inbox_cursor_t from;
+    svc_event_t last;
+
+    source->ask_at = 0;
+    if (svc_event_decode(&last, frames[0].data, frames[1].data,
+                         frames[1].length, turn->scratch) ||
+        source->is_doubtful || source->needs_snapshot ||
+        last.position != source->tail.position + events ||
+        last.position >= source->head)
+        return; /* then it is asked when this page was read */
+    from.position = last.position;
+    from.event_id = last.id;
+    svc_link_ask(link, source, &from, turn->scratch);
+    svc_source_asked(source, turn->now);
+}
+
 /* EVENTS source head (subject event)* */
 static svc_err_t *take_events(const turn_t *turn, svc_link_t *link,
                               const svc_bus_frame_t *frames, int count)
@@ -246,7 +268,7 @@ static svc_err_t *take_events(const turn_t *turn, svc_link_t *link,
     else
         svc_source_confirm(source);
     if (count > 3)
-        source->ask_at = 0; /* answered: ask on at once, if there is more */
+        ask_ahead(turn, link, source, &frames[count - 2], (count - 3) / 2);
     for (i = 3; i + 1 < count && !err; i += 2)
         err = take_event(turn, link, &frames[i]);
     return err;
@@ -387,7 +409,10 @@ static int ask_sources(const turn_t *turn)
             continue;
         source->asked = choose_link(subscriber, source);
         source->is_unanswered = 1;
-        svc_link_ask(source->asked, source, turn->scratch);
+        if (source->needs_snapshot)
+            svc_link_ask_snapshot(source->asked, source, turn->scratch);
+        else
+            svc_link_ask(source->asked, source, &source->tail, turn->scratch);
     }
     return is_complete;
 }

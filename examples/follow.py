@@ -9,6 +9,7 @@ SILENCE, ANSWER, LAG = 3, 5, 5               # seconds: used at the end, in ask,
 NEVER = float("-inf")
 
 db = sqlite3.connect(STATEFILE)
+db.execute("PRAGMA journal_mode = WAL")      # so that others may read the table at any time
 db.execute("CREATE TABLE IF NOT EXISTS cursor (one INTEGER PRIMARY KEY, source TEXT, position INTEGER, event_id TEXT)")
 db.execute("CREATE TABLE IF NOT EXISTS ticket (id TEXT PRIMARY KEY, version INTEGER, data TEXT)")
 
@@ -50,7 +51,7 @@ def take_snapshot(kind, page):               # instead of all we have
     print(position, "snapshot", flush=True)
 
 def ask(*request):                           # one request, one answer, on a socket of its own:
-    with context.socket(zmq.REQ) as req:     # an answer that comes late ends with it
+    with zmq.Context.instance().socket(zmq.REQ) as req:   # an answer that comes late ends with it
         req.linger, req.rcvtimeo = 0, ANSWER * 1000
         req.connect(REPLAY)
         req.send_multipart([str(frame).encode() for frame in request])
@@ -76,8 +77,7 @@ def catch_up():                              # compare the cursor with the log, 
         else:                                # RESET: the log is another one, restored from a backup
             take_snapshot(*ask("SNAPSHOT", answer[0], 0, "", "", 500))
 
-context = zmq.Context()
-sub = context.socket(zmq.SUB)
+sub = zmq.Context.instance().socket(zmq.SUB)
 disconnects = sub.get_monitor_socket(zmq.EVENT_DISCONNECTED)
 sub.subscribe(""), sub.connect(PUB)          # everything: positions count all events of a log
 heard = NEVER                                # when the log was last known to be the one of the cursor

@@ -87,8 +87,8 @@ sub state {
         return $kept;
     }
     return \%nothing unless -s $self->file('state');
-    my $db = DBI->connect('dbi:SQLite:dbname=' . $self->file('state'), '', '', { RaiseError => 1, PrintError => 0 });
-    $db->sqlite_busy_timeout(5000);
+    my $db = DBI->connect('dbi:SQLite:dbname=' . $self->file('state'), '', '',
+        { RaiseError => 1, PrintError => 0, sqlite_use_immediate_transaction => 0 });   # it only reads
     my $state = eval {   # until it has made its tables
         $db->begin_work; # one state
         my %kept = %{ $db->selectrow_hashref('SELECT source, position, event_id FROM cursor') || \%nothing };

@@ -320,14 +320,13 @@ sub follows_a_server {
 sub restored {
     my ($follower, $server, $ticket) = @_;
     my $backup = $server->dir . '/backup.db';
-    my $put_back = sub {
+    my $put_back = sub {   # as docs/operations.md says
         $server->stop;
         copy($backup, $server->db_file) or die "copy: $!";
+        unlink map { $server->db_file . $_ } '-wal', '-shm';
         $server->start;
     };
-    $server->stop;
-    copy($server->db_file, $backup) or die "copy: $!";
-    $server->start;
+    db($server)->sqlite_backup_to_file($backup);
     my $at = head($server);
     make($server, 8);
     edit($server, $ticket, 30);

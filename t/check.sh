@@ -34,7 +34,8 @@ trap finish EXIT
 trap 'exit 130' INT TERM HUP
 
 # The copy: the checkout, and of everything built only what is tested now.
-tar -c --exclude=./.git --exclude=./build --exclude=./run . | tar -x -C "$work" || die "could not copy the checkout"
+tar -c --exclude=./.git --exclude=./build --exclude=./run --exclude=./examples/node_modules . | tar -x -C "$work" ||
+    die "could not copy the checkout"
 mkdir "$work/build" && cp -a "$BUILD"/{*.so,svc-keygen,obj,unit} "$work/build/" || die "could not copy the build"
 sed -i -e "s,/usr/lib/apache2/modules,$libexec,; s,mpm_event,mpm_$MPM,g" "$work/t/conf/modules.conf"
 mkdir -p "$work/t/logs" "$work/tmp"
@@ -84,6 +85,26 @@ for name; do
     *)             suites+=($(find "$name" -name '*.t' | sort)) ;;
     esac
 done
+
+# Suites that need packages of npm: bin/need-packages.sh test fetches them, where it can.
+needs_node() { case $1 in t/examples/follow_node.t|t/examples/asyncapi.t) ;; *) false ;; esac; }
+kept=() has_node=
+for suite in "${suites[@]}"; do
+    if ! needs_node "$suite"; then
+        kept+=("$suite")
+    elif [ -e "$top/examples/node_modules/.package-lock.json" ] && command -v node >/dev/null; then
+        kept+=("$suite") has_node=yes
+    else
+        [ -z "${CI:-}" ] || die "$suite needs node, and npm ci in examples/"
+        echo "check: $suite needs node, and npm ci in examples/; left out"
+    fi
+done
+suites=("${kept[@]}")
+if [ -n "$has_node" ]; then
+    cp -r "$top/examples/node_modules" examples/ || die "could not copy node_modules"
+    [ -z "$as" ] || chown -R "$as:" examples
+fi
+
 export TEST_USER=$as TEST_HTTPD=$server TEST_MODULES=$libexec TEST_BUILD=$work/build TEST_MPM=$MPM
 export TEST_APXS=$(command -v apxs)
 HOME=$work TMPDIR=$work/tmp perl t/suites.pl "${suites[@]}" &   # waited for, so that a signal is heard at once

@@ -173,8 +173,10 @@ static void configure(void *zmq, svc_bus_kind_t kind)
     set(zmq, ZMQ_TCP_KEEPALIVE_IDLE, 1);
     set(zmq, ZMQ_TCP_KEEPALIVE_INTVL, 1);
     set(zmq, ZMQ_TCP_KEEPALIVE_CNT, 4);
-    if (kind == SVC_BUS_SUB || kind == SVC_BUS_DEALER)
-        set(zmq, ZMQ_TCP_MAXRT, 5000); /* also when something is on its way */
+    /* Also when something is on its way; one who publishes is more patient, for
+     * it is the same to the kernel when the other side does not read. */
+    set(zmq, ZMQ_TCP_MAXRT,
+        kind == SVC_BUS_SUB || kind == SVC_BUS_DEALER ? 5000 : 10000);
     set(zmq, ZMQ_HANDSHAKE_IVL, 5000);
     /* Unanswered, the kernel tries at longer and longer intervals, and would
      * notice half a minute late that a network is back. */

@@ -4,11 +4,12 @@
  * half.
  *
  * The folder CRASH_DIR holds
- *   armed   "PLACE SERVICE NTH ALL", put there by the suite: the child that is
- *           NTH to come by PLACE for SERVICE (tickets or orders) dies; with
- *           ALL = 1 its whole process group does, as in a power loss
- *   passed  a byte for each time the place was passed since, by whichever child
- *   died    "PID PLACE SERVICE" of the one that died
+ *   armed     "PLACE SERVICE NTH ALL I", put there by the suite: the child that
+ *             is NTH to come by PLACE for SERVICE (tickets or orders) dies; with
+ *             ALL = 1 its whole process group does, as in a power loss
+ *   armed.I+1 takes its place then, if it is there
+ *   passed.I  a byte for each time the place was passed since, by whichever child
+ *   died.I    "PID PLACE SERVICE" of the one that died
  *
  * Without `armed`, and in httpd's parent, nothing happens.
  */
@@ -92,7 +93,15 @@ static void path(char *out, size_t size, const char *name)
     snprintf(out, size, "%s/%s", dir ? dir : "/nonexistent", name);
 }
 
-static int is_armed(int place, int *nth, int *all)
+static void path_of(char *out, size_t size, const char *name, int index)
+{
+    char text[40];
+
+    snprintf(text, sizeof(text), "%s.%d", name, index);
+    path(out, size, text);
+}
+
+static int is_armed(int place, int *nth, int *all, int *index)
 {
     char name[4096], wanted[20] = "";
     int wanted_place = 0, n;
@@ -101,18 +110,19 @@ static int is_armed(int place, int *nth, int *all)
     path(name, sizeof(name), "armed");
     if (getpid() == parent || !(file = fopen(name, "re")))
         return 0;
-    n = fscanf(file, "%d %19s %d %d", &wanted_place, wanted, nth, all);
+    n = fscanf(file, "%d %19s %d %d %d", &wanted_place, wanted, nth, all,
+               index);
     fclose(file);
-    return n == 4 && wanted_place == place && strcmp(wanted, service) == 0;
+    return n == 5 && wanted_place == place && strcmp(wanted, service) == 0;
 }
 
 /* How often the place was passed, with this time: appending is atomic. */
-static int count_pass(void)
+static int count_pass(int index)
 {
     char name[4096];
     int fd, passed;
 
-    path(name, sizeof(name), "passed");
+    path_of(name, sizeof(name), "passed", index);
     fd = open(name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0 || write(fd, ".", 1) != 1)
         return 0;
@@ -123,12 +133,15 @@ static int count_pass(void)
 
 static void come_by(int place)
 {
-    int nth = 0, all = 0, fd, length;
-    char name[4096], text[100];
+    int nth = 0, all = 0, index = 0, fd, length;
+    char name[4096], armed[4096], text[100];
 
-    if (!is_armed(place, &nth, &all) || count_pass() != nth)
+    if (!is_armed(place, &nth, &all, &index) || count_pass(index) != nth)
         return;
-    path(name, sizeof(name), "died");
+    path_of(name, sizeof(name), "armed", index + 1);
+    path(armed, sizeof(armed), "armed");
+    rename(name, armed);
+    path_of(name, sizeof(name), "died", index);
     fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0)
         return;

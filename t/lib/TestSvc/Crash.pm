@@ -25,22 +25,30 @@ sub env { my ($self) = @_; return { LD_PRELOAD => $Library, CRASH_DIR => $self->
 
 sub arm {
     my ($self, $place, $service, %opt) = @_;
-    unlink map { "$self->{dir}/$_" } qw(armed passed died);
-    my $number = $Place{$place} || die "there is no place '$place'\n";
-    open my $file, '>', "$self->{dir}/arming" or die "arming: $!";
-    printf {$file} "%d %s %d %d\n", $number, $service, $opt{nth} || 1, $opt{all} ? 1 : 0;
-    close $file or die "arming: $!";
-    rename "$self->{dir}/arming", "$self->{dir}/armed" or die "armed: $!";
+    $self->arm_all([$place, $service, %opt]);
+}
+
+sub arm_all {   # one after the other
+    my ($self, @deaths) = @_;
+    unlink glob "$self->{dir}/*";
+    for my $i (reverse 0 .. $#deaths) {
+        my ($place, $service, %opt) = @{ $deaths[$i] };
+        my $number = $Place{$place} || die "there is no place '$place'\n";
+        open my $file, '>', "$self->{dir}/arming" or die "arming: $!";
+        printf {$file} "%d %s %d %d %d\n", $number, $service, $opt{nth} || 1, $opt{all} ? 1 : 0, $i;
+        close $file or die "arming: $!";
+        rename "$self->{dir}/arming", "$self->{dir}/armed" . ($i ? ".$i" : '') or die "armed: $!";
+    }
 }
 
 sub died {   # the pid of who died there, or undef
-    my ($self) = @_;
-    open my $file, '<', "$self->{dir}/died" or return;
+    my ($self, $index) = @_;
+    open my $file, '<', "$self->{dir}/died." . ($index || 0) or return;
     my $line = <$file>;
     return defined $line && $line =~ /^(\d+) \d+ \w+\n\z/ ? $1 : undef;
 }
 
-sub wait_died { my ($self, $seconds, $what) = @_; return wait_until { $self->died } $seconds, $what }
+sub wait_died { my ($self, $seconds, $what, $index) = @_; return wait_until { $self->died($index) } $seconds, $what }
 
 1;
 
@@ -59,6 +67,7 @@ TestSvc::Crash - a child of httpd dies at a numbered place
     my $pid = $crash->wait_died(10, 'the leader to die');
 
 The places are numbered and described in t/crash/crash.c. C<nth>: the nth to come by dies (1); C<all>: the whole
-httpd dies there, as in a power loss.
+httpd dies there, as in a power loss. C<arm_all([$place, $service, %opt], ...)> arms several places, each when somebody
+has died at the one before; C<wait_died> and C<died> take the index of one as their last argument.
 
 =cut

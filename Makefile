@@ -13,12 +13,12 @@ export CC
 endif
 
 all:
-	@./apxs-build.sh modules
+	@./apxs-build.sh modules tools
 
 help:
 	@sed -n 's/^#: //p' Makefile
 
-#: make               build/mod_tickets.so and build/mod_orders.so
+#: make               build/mod_tickets.so, build/mod_orders.so and build/svc-keygen
 #: make run           start both on http://127.0.0.1:8080 (PORT=...), Ctrl-C stops
 #: make demo          load the weekly prices of t/data into the one that runs on PORT
 #: make test          layout checks, unit tests, all suites (T="t/tickets/x.t" for some)
@@ -27,7 +27,8 @@ help:
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
 #: make test-mpms     the suites under event, worker and prefork
 #: make soak          the suites with crashes, races and real data, ROUNDS=20 times, by hand
-#: make install       modules and example configuration (DESTDIR, PREFIX)
+#: make bench         measure, and write bench/RESULTS.md; a few minutes (bench/README.md)
+#: make install       modules, svc-keygen and example configuration (DESTDIR, PREFIX)
 #: make clean         remove everything built or generated
 
 packages-build:
@@ -64,10 +65,18 @@ soak: packages
 	    t/check.sh t/lifecycle t/real t/events t/orders/race.t t/tickets/race.t || exit 1; \
 	done
 
+packages-bench:
+	@bin/need-packages.sh test libsqlite3-dev
+
+bench: packages-bench
+	@./apxs-build.sh modules bench
+	@bench/run
+
 install: all
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" bin/install.sh
 
 clean:
 	@rm -rf build run
 
-.PHONY: all help packages packages-build run demo unit check-layout test test-asan test-mpms soak install clean
+.PHONY: all help packages packages-build packages-bench run demo unit check-layout test test-asan test-mpms soak \
+        bench install clean

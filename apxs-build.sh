@@ -1,10 +1,13 @@
 #!/bin/bash
-# apxs-build.sh [modules|lib|units]...: compile what changed. The only place that knows compiler flags.
+# apxs-build.sh [modules|tools|lib|units|crash|bench]...: compile what changed. The only place that knows compiler flags.
 #
 #   lib      $BUILD/libsvc.a     common/ without httpd: all but svc_ap_*
 #            $BUILD/libsvc_ap.a  common/svc_ap_*, which needs httpd
 #   modules  $BUILD/mod_tickets.so, $BUILD/mod_orders.so: each exports its module record and nothing else
+#   tools    $BUILD/svc-keygen
 #   units    $BUILD/unit/NAME_test from each t/unit/NAME_test.c, with the pure half of everything (no httpd)
+#   crash    $BUILD/crash.so from t/crash/crash.c, which suites preload into httpd; never with a sanitizer
+#   bench    $BUILD/bench/NAME from each bench/NAME.c, alike; needs libsqlite3's headers
 #
 # Environment: CC (default gcc), BUILD (default build, or build/SANITIZE), SANITIZE=address,undefined | thread,
 # CFLAGS (added last), JOBS (compilers at a time).
@@ -32,6 +35,7 @@ flags="-std=gnu11 -O2 -g -fPIC -pthread -fno-strict-aliasing -fstack-protector-s
        -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wwrite-strings
        $(apxs -q EXTRA_CPPFLAGS) $(apr-1-config --cppflags) $system"
 link="-pthread -Wl,--as-needed -Wl,-z,relro,-z,now"
+plain="$flags ${CFLAGS:-}"
 [ -z "$SANITIZE" ] || { sanitize="-fsanitize=$SANITIZE -fno-sanitize-recover=all -fno-omit-frame-pointer"
                         flags="$flags $sanitize" link="$link $sanitize"; }
 flags="$flags ${CFLAGS:-}"
@@ -55,10 +59,11 @@ up_to_date() {   # target, inputs...: is the target newer than each of them?
 }
 includes() {   # which folders a source may include from
     case $1 in
-    common/*)      echo -Icommon ;;
-    mod_tickets/*) echo -Icommon -Imod_tickets ;;
-    mod_orders/*)  echo -Icommon -Imod_orders ;;
-    t/unit/*)      echo -Icommon -Imod_tickets -Imod_orders -It/unit ;;
+    common/*|bin/*) echo -Icommon ;;
+    mod_tickets/*)  echo -Icommon -Imod_tickets ;;
+    mod_orders/*)   echo -Icommon -Imod_orders ;;
+    bench/*)        echo -Icommon -Imod_tickets -Imod_orders -Ibench ;;
+    t/unit/*)       echo -Icommon -Imod_tickets -Imod_orders -It/unit ;;
     esac
 }
 compile() {
@@ -108,27 +113,52 @@ build_module() {   # name: httpd loads modules RTLD_GLOBAL, so only the record i
     $CC -shared -o "$out" $obj -Wl,--start-group "$BUILD/libsvc_ap.a" "$BUILD/libsvc.a" -Wl,--end-group \
         -Wl,--version-script="$map" $link $libs || die "could not link $out"
 }
-build_units() {
-    local src test pure out
+build_tools() {
+    local out=$BUILD/svc-keygen
+    compile_all bin/svc_keygen.c
+    up_to_date "$out" "$(object bin/svc_keygen.c)" "$BUILD/libsvc.a" && return
+    echo "ld $out"
+    $CC -o "$out" "$(object bin/svc_keygen.c)" "$BUILD/libsvc.a" $link $libs $apr_libs || die "could not link $out"
+}
+link_all() {   # folder, libs, sources...: a program $BUILD/FOLDER/NAME of each source and the pure half of everything
+    local folder=$BUILD/$1 more=$2 pure src out; shift 2
     pure=$(pure_modules)
-    src=$(sources t/unit/*.c)
-    compile_all $src $pure
-    mkdir -p "$BUILD/unit"
-    for test in $(sources t/unit/*_test.c); do
-        out=$BUILD/unit/$(basename "$test" .c)
-        up_to_date "$out" "$(object "$test")" $(objects $pure) "$BUILD/libsvc.a" && continue
+    compile_all $pure
+    mkdir -p "$folder"
+    for src; do
+        out=$folder/$(basename "$src" .c)
+        up_to_date "$out" "$(object "$src")" $(objects $pure) "$BUILD/libsvc.a" && continue
         echo "ld $out"
-        $CC -o "$out" "$(object "$test")" $(objects $pure) "$BUILD/libsvc.a" $link $libs $apr_libs || die "could not link $out"
+        $CC -o "$out" "$(object "$src")" $(objects $pure) "$BUILD/libsvc.a" $link $libs $apr_libs $more || die "could not link $out"
     done
+}
+build_units() {
+    compile_all $(sources t/unit/*.c)
+    link_all unit "" $(sources t/unit/*_test.c)
+}
+build_bench() {
+    pkg-config --exists sqlite3 || die "the headers of libsqlite3 are missing; make bench installs them"
+    compile_all $(sources bench/*.c)
+    link_all bench "$(pkg-config --libs sqlite3)" $(sources bench/*.c)
+}
+
+build_crash() {   # it is loaded into sh as well, which starts httpd where a sanitizer is used
+    local src=t/crash/crash.c out=$BUILD/crash.so
+    up_to_date "$out" "$src" "$BUILD/obj/.flags" && return
+    echo "cc $src"
+    $CC $plain -shared -o "$out" "$src" -Wl,-z,relro $(pkg-config --libs libzmq) -ldl || die "could not build $out"
 }
 
 [ $# -gt 0 ] || set -- modules
 for what; do
-    build_lib
+    [ "$what" = crash ] || build_lib
     case $what in
     lib)     ;;
     modules) build_module tickets; build_module orders ;;
+    tools)   build_tools ;;
     units)   build_units ;;
-    *)       die "unknown target '$what' (modules, lib, units)" ;;
+    crash)   build_crash ;;
+    bench)   build_bench ;;
+    *)       die "unknown target '$what' (modules, tools, lib, units, crash, bench)" ;;
     esac
 done

@@ -1,22 +1,25 @@
 #!/bin/bash
-# bin/install.sh: install the built modules, and the example configuration beside them.
-#   without PREFIX: where apxs says this machine's httpd looks; with PREFIX: PREFIX/modules and PREFIX/conf
+# bin/install.sh: install the built modules and svc-keygen, and the example configuration beside them.
+#   without PREFIX: where apxs says this machine's httpd looks, and has its programs; with PREFIX: PREFIX/modules,
+#   PREFIX/conf and PREFIX/bin
 #   DESTDIR is put before each path, for packagers
 set -eu
 cd "$(dirname "$0")/.."
 if [ -n "${PREFIX:-}" ]; then
-    modules=$PREFIX/modules conf=$PREFIX/conf/shop
+    modules=$PREFIX/modules conf=$PREFIX/conf/shop programs=$PREFIX/bin
 else
-    modules=$(apxs -q LIBEXECDIR) conf=$(apxs -q SYSCONFDIR)/shop
+    modules=$(apxs -q LIBEXECDIR) conf=$(apxs -q SYSCONFDIR)/shop programs=$(apxs -q BINDIR)
 fi
-install -d "${DESTDIR:-}$modules" "${DESTDIR:-}$conf"
+install -d "${DESTDIR:-}$modules" "${DESTDIR:-}$conf" "${DESTDIR:-}$programs"
 for name in tickets orders; do
     install -m 644 "${BUILD:-build}/mod_$name.so" "${DESTDIR:-}$modules/"
 done
+install -m 755 "${BUILD:-build}/svc-keygen" "${DESTDIR:-}$programs/"
 for file in tickets orders shop reference; do
     # Debian's ServerRoot has no modules/: the installed examples name the folder.
     sed "s,LoadModule \([a-z_]*\) modules/mod_\(tickets\|orders\),LoadModule \1 $modules/mod_\2,; s, modules/mod_dbd, $(apxs -q LIBEXECDIR)/mod_dbd," \
         "conf/$file.conf" >"${DESTDIR:-}$conf/$file.conf"
     chmod 644 "${DESTDIR:-}$conf/$file.conf"
 done
-echo "installed mod_tickets.so and mod_orders.so in ${DESTDIR:-}$modules, examples in ${DESTDIR:-}$conf"
+echo "installed mod_tickets.so and mod_orders.so in ${DESTDIR:-}$modules, svc-keygen in ${DESTDIR:-}$programs," \
+     "examples in ${DESTDIR:-}$conf"

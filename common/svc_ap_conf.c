@@ -6,12 +6,10 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
-#include <http_log.h>
 
-#include "svc_ap_db.h"
-#include "svc_db_place.h"
+#include "svc_curve.h"
 #include "svc_endpoint.h"
-#include "svc_subscriber.h"
+#include "svc_link.h"
 
 static svc_ap_conf_t *conf_of(const cmd_parms *cmd)
 {
@@ -43,18 +41,43 @@ const char *svc_ap_conf_set_replay(cmd_parms *cmd, void *dir, const char *arg)
     return set_endpoint(&conf_of(cmd)->replay, cmd, arg);
 }
 
+/* A key as text, or the path of a file that holds one; NULL and why not. */
+static const char *server_key(const char **refusal, cmd_parms *cmd,
+                              const char *arg)
+{
+    char *key = apr_palloc(cmd->pool, SVC_BUS_KEY_LENGTH + 1);
+    svc_bus_key_t bytes;
+
+    if (arg[0] == '/') {
+        *refusal = svc_curve_read_public(key, arg, cmd->pool);
+        return *refusal ? NULL : key;
+    }
+    if (svc_bus_key_read(&bytes, arg))
+        return arg;
+    *refusal = "is not a server key: 40 characters of Z85, or the path of a "
+               "file, from /, that holds them";
+    return NULL;
+}
+
 const char *svc_ap_conf_set_subscribe(cmd_parms *cmd, void *dir,
-                                      const char *publish, const char *replay)
+                                      const char *publish, const char *replay,
+                                      const char *key)
 {
     svc_ap_conf_t *conf = conf_of(cmd);
     const char *refusal = svc_endpoint_refusal(publish, 0);
     const char *which = publish;
-    svc_link_peer_t *peer;
+    svc_link_peer_t peer = { publish, replay, NULL };
 
     (void)dir;
-    if (!refusal && replay) {
+    if (replay && strcmp(replay, "-") == 0)
+        peer.replay = NULL;
+    if (!refusal && peer.replay) {
         refusal = svc_endpoint_refusal(replay, 0);
         which = replay;
+    }
+    if (!refusal && key) {
+        peer.server_key = server_key(&refusal, cmd, key);
+        which = key;
     }
     if (refusal)
         return apr_psprintf(cmd->pool, "%s: '%s' %s", cmd->cmd->name, which,
@@ -62,10 +85,37 @@ const char *svc_ap_conf_set_subscribe(cmd_parms *cmd, void *dir,
     if (!conf->subscribe)
         conf->subscribe = apr_array_make(cmd->pool, 2,
                                          sizeof(svc_link_peer_t));
-    peer = apr_array_push(conf->subscribe);
-    peer->publish = publish;
-    peer->replay = replay;
+    APR_ARRAY_PUSH(conf->subscribe, svc_link_peer_t) = peer;
     return NULL;
+}
+
+static const char *set_file(const char **field, cmd_parms *cmd, const char *arg)
+{
+    *field = ap_server_root_relative(cmd->pool, arg);
+    return *field ? NULL
+                  : apr_psprintf(cmd->pool, "%s: '%s' is not the path of a "
+                                            "file", cmd->cmd->name, arg);
+}
+
+const char *svc_ap_conf_set_curve_public(cmd_parms *cmd, void *dir,
+                                         const char *arg)
+{
+    (void)dir;
+    return set_file(&conf_of(cmd)->curve_public, cmd, arg);
+}
+
+const char *svc_ap_conf_set_curve_secret(cmd_parms *cmd, void *dir,
+                                         const char *arg)
+{
+    (void)dir;
+    return set_file(&conf_of(cmd)->curve_secret, cmd, arg);
+}
+
+const char *svc_ap_conf_set_curve_allow(cmd_parms *cmd, void *dir,
+                                        const char *arg)
+{
+    (void)dir;
+    return set_file(&conf_of(cmd)->curve_allow, cmd, arg);
 }
 
 const char *svc_ap_conf_number(apr_int64_t *out, cmd_parms *cmd,
@@ -202,6 +252,12 @@ void svc_ap_conf_merge(svc_ap_conf_t *merged, const svc_ap_conf_t *base,
     merged->publish = add->publish ? add->publish : base->publish;
     merged->replay = add->replay ? add->replay : base->replay;
     merged->subscribe = add->subscribe ? add->subscribe : base->subscribe;
+    merged->curve_public = add->curve_public ? add->curve_public
+                                             : base->curve_public;
+    merged->curve_secret = add->curve_secret ? add->curve_secret
+                                             : base->curve_secret;
+    merged->curve_allow = add->curve_allow ? add->curve_allow
+                                           : base->curve_allow;
     merged->max_body = add->max_body >= 0 ? add->max_body : base->max_body;
     merged->retention = add->retention >= 0 ? add->retention : base->retention;
     merged->allows_insecure = add->allows_insecure >= 0
@@ -226,189 +282,4 @@ void *svc_ap_conf_merge_dir(apr_pool_t *pool, void *base_conf, void *add_conf)
     merged->is_api = add->is_api >= 0 ? add->is_api : base->is_api;
     merged->base = add->base ? add->base : base->base;
     return merged;
-}
-
-/* --- check_config -------------------------------------------------------------- */
-
-static const char *server_name(const server_rec *s, apr_pool_t *pool)
-{
-    if (!s->is_virtual)
-        return "the main server";
-    return apr_psprintf(pool, "the virtual host %s (%s:%u)",
-                        s->server_hostname ? s->server_hostname : "without "
-                                                                  "name",
-                        s->defn_name ? s->defn_name : "?", s->defn_line_number);
-}
-
-/* The directive of SERVICE with this noun: "TicketsPublish". */
-static const char *directive(const char *service, const char *noun,
-                             apr_pool_t *pool)
-{
-    return apr_psprintf(pool, "%c%s%s", apr_toupper(service[0]), service + 1,
-                        noun);
-}
-
-static const char *check_open(const svc_ap_conf_t *conf, const char *service,
-                              const char *noun, const char *endpoint,
-                              apr_pool_t *pool)
-{
-    if (!endpoint || conf->allows_insecure == 1 ||
-        svc_endpoint_is_local(endpoint))
-        return NULL;
-    return apr_psprintf(pool, "%s %s can be reached from other machines, and "
-                              "nothing protects it: use a loopback address, "
-                              "or say %s On if that is meant",
-                        directive(service, noun, pool), endpoint,
-                        directive(service, "InsecureEndpoint", pool));
-}
-
-static const char *check_subscriptions(const svc_ap_conf_t *conf,
-                                       const char *service, apr_pool_t *pool)
-{
-    const char *refusal = NULL;
-    int i;
-
-    for (i = 0; conf->subscribe && i < conf->subscribe->nelts && !refusal;
-         i++) {
-        const svc_link_peer_t *peer =
-            &APR_ARRAY_IDX(conf->subscribe, i, svc_link_peer_t);
-
-        if (conf->publish && strcmp(peer->publish, conf->publish) == 0)
-            return apr_psprintf(pool, "%s %s follows this service itself",
-                                directive(service, "Subscribe", pool),
-                                peer->publish);
-        refusal = check_open(conf, service, "Subscribe", peer->publish, pool);
-        if (!refusal)
-            refusal = check_open(conf, service, "Subscribe", peer->replay,
-                                 pool);
-    }
-    return refusal;
-}
-
-static const char *check_server(const svc_ap_conf_t *conf, const char *service,
-                                apr_pool_t *pool)
-{
-    const char *refusal;
-
-    if (!svc_ap_db_is_loaded())
-        return apr_psprintf(pool, "SetHandler %s needs mod_dbd: load it and "
-                                  "set DBDriver and DBDParams", service);
-    if (!conf->dbd_driver)
-        return apr_psprintf(pool, "SetHandler %s needs a database: set "
-                                  "DBDriver and DBDParams", service);
-    if ((refusal = svc_db_place_refusal(conf->dbd_driver, conf->dbd_params,
-                                        pool)) ||
-        (refusal = check_open(conf, service, "Publish", conf->publish,
-                              pool)) ||
-        (refusal = check_open(conf, service, "Replay", conf->replay, pool)))
-        return refusal;
-    if (conf->publish && conf->replay &&
-        strcmp(conf->publish, conf->replay) == 0)
-        return apr_psprintf(pool, "%s and %s are both %s: each needs an "
-                                  "endpoint of its own",
-                            directive(service, "Publish", pool),
-                            directive(service, "Replay", pool), conf->publish);
-    return check_subscriptions(conf, service, pool);
-}
-
-/* Endpoints are bound once per database; another one cannot have them too. */
-static const char *check_pair(const svc_ap_conf_t *a, const svc_ap_conf_t *b,
-                              const char *service, apr_pool_t *pool)
-{
-    int same_data = strcmp(a->dbd_driver, b->dbd_driver) == 0 &&
-                    strcmp(a->dbd_params, b->dbd_params) == 0;
-    const char *mine[] = { a->publish, a->replay };
-    const char *theirs[] = { b->publish, b->replay };
-    int i, k;
-
-    if (same_data) {
-        for (i = 0; i < 2; i++) {
-            if (strcmp(mine[i] ? mine[i] : "", theirs[i] ? theirs[i] : ""))
-                return apr_psprintf(pool, "%s differs between two virtual "
-                                          "hosts that share one database: "
-                                          "they are one service",
-                                    directive(service, i ? "Replay" : "Publish",
-                                              pool));
-        }
-        return NULL;
-    }
-    for (i = 0; i < 2; i++) {
-        for (k = 0; k < 2; k++) {
-            if (mine[i] && theirs[k] && strcmp(mine[i], theirs[k]) == 0)
-                return apr_psprintf(pool, "%s %s is used for two databases: "
-                                          "each needs an endpoint of its own",
-                                    directive(service, i ? "Replay" : "Publish",
-                                              pool), mine[i]);
-        }
-    }
-    return NULL;
-}
-
-/* Both modules bind endpoints in this process and check only themselves: what is
- * taken is noted in the pool of the configuration. */
-static const char *check_taken(const svc_ap_conf_t *conf, const char *service,
-                               apr_pool_t *pconf, apr_pool_t *pool)
-{
-    static const char key[] = "svc_ap_conf_endpoints_1";
-    const char *mine[] = { conf->publish, conf->replay };
-    void *found = NULL;
-    apr_table_t *taken;
-    const char *other;
-    int i;
-
-    apr_pool_userdata_get(&found, key, pconf);
-    taken = found ? found : apr_table_make(pconf, 8);
-    apr_pool_userdata_setn(taken, key, NULL, pconf);
-    for (i = 0; i < 2; i++) {
-        const char *name = directive(service, i ? "Replay" : "Publish", pconf);
-
-        other = mine[i] ? apr_table_get(taken, mine[i]) : NULL;
-        if (other && strcmp(other, name) != 0)
-            return apr_psprintf(pool, "%s and %s are both %s: each needs an "
-                                      "endpoint of its own", other, name,
-                                mine[i]);
-        if (mine[i])
-            apr_table_setn(taken, mine[i], name);
-    }
-    return NULL;
-}
-
-static int refuse(const server_rec *s, const char *refusal, apr_pool_t *pool)
-{
-    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, s,
-                 "SVC050: %s: %s", server_name(s, pool), refusal);
-    return HTTP_INTERNAL_SERVER_ERROR;
-}
-
-int svc_ap_conf_check(module *module, const char *service, server_rec *main,
-                      apr_pool_t *pconf, apr_pool_t *scratch)
-{
-    server_rec *s, *other;
-
-    for (s = main; s; s = s->next) {
-        const svc_ap_conf_t *conf =
-            ap_get_module_config(s->module_config, module);
-        const char *refusal;
-
-        if (!conf->is_used)
-            continue;
-        if ((refusal = check_server(conf, service, scratch)))
-            return refuse(s, refusal, scratch);
-        for (other = main; other != s; other = other->next) {
-            const svc_ap_conf_t *before =
-                ap_get_module_config(other->module_config, module);
-
-            if (before->is_used &&
-                (refusal = check_pair(before, conf, service, scratch)))
-                return refuse(s, refusal, scratch);
-        }
-        if ((refusal = check_taken(conf, service, pconf, scratch)))
-            return refuse(s, refusal, scratch);
-        if (!conf->has_auth)
-            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, s,
-                         "SVC051: %s: SetHandler %s without AuthType: what "
-                         "needs a user will answer 500",
-                         server_name(s, scratch), service);
-    }
-    return OK;
 }

@@ -1,4 +1,4 @@
-/* svc_ap_conf: what both services are configured with, and how it is checked.
+/* svc_ap_conf: what both services are configured with; svc_ap_check judges it.
  *
  * A module's server configuration begins with a svc_ap_conf_t. Every directive
  * passes the module record as its info, so that one setter serves both.
@@ -15,6 +15,7 @@
 
 /* A subscription: svc_link_peer_t with its endpoints checked. */
 struct svc_link_peer_t;
+struct svc_bus_curve_t;
 
 typedef struct svc_ap_conf_t {
     const char *dbd_driver;  /* DBDriver; NULL: not set */
@@ -26,6 +27,11 @@ typedef struct svc_ap_conf_t {
     const char *publish;     /* PUB endpoint; NULL: not published */
     const char *replay;      /* ROUTER endpoint; NULL: no replay */
     apr_array_header_t *subscribe; /* svc_link_peer_t; NULL: none */
+    const char *curve_public; /* file of this service's public key; NULL */
+    const char *curve_secret; /* file of its secret key; NULL: not set */
+    const char *curve_allow;  /* file of its clients' public keys; NULL */
+    const struct svc_bus_curve_t *curve; /* what is in these files, read by
+                                            check_config; NULL: no keys */
     apr_off_t max_body;      /* bytes; -1: not set */
     apr_int64_t retention;   /* days that the event log is kept; 0: for ever;
                                 -1: not set */
@@ -50,9 +56,16 @@ typedef struct svc_ap_conf_dir_t {
                   "endpoint to publish events on, e.g. tcp://127.0.0.1:5556"), \
     AP_INIT_TAKE1(prefix "Replay", svc_ap_conf_set_replay, module, RSRC_CONF, \
                   "endpoint to answer replay requests on"), \
-    AP_INIT_TAKE12(prefix "Subscribe", svc_ap_conf_set_subscribe, module, \
-                   RSRC_CONF, \
-                   "publish and replay endpoint of a service to follow"), \
+    AP_INIT_TAKE123(prefix "Subscribe", svc_ap_conf_set_subscribe, module, \
+                    RSRC_CONF, \
+                    "publish and replay endpoint of a service to follow, and " \
+                    "its public key"), \
+    AP_INIT_TAKE1(prefix "CurvePublicKey", svc_ap_conf_set_curve_public, \
+                  module, RSRC_CONF, "file of this service's public key"), \
+    AP_INIT_TAKE1(prefix "CurveSecretKey", svc_ap_conf_set_curve_secret, \
+                  module, RSRC_CONF, "file of this service's secret key"), \
+    AP_INIT_TAKE1(prefix "CurveAllow", svc_ap_conf_set_curve_allow, module, \
+                  RSRC_CONF, "file of the public keys that may connect"), \
     AP_INIT_TAKE1(prefix "MaxBody", svc_ap_conf_set_max_body, module, \
                   RSRC_CONF, "largest request body in bytes, 65536 by default"), \
     AP_INIT_TAKE1(prefix "Retention", svc_ap_conf_set_retention, module, \
@@ -76,7 +89,14 @@ typedef struct svc_ap_conf_dir_t {
 const char *svc_ap_conf_set_publish(cmd_parms *cmd, void *dir, const char *arg);
 const char *svc_ap_conf_set_replay(cmd_parms *cmd, void *dir, const char *arg);
 const char *svc_ap_conf_set_subscribe(cmd_parms *cmd, void *dir,
-                                      const char *publish, const char *replay);
+                                      const char *publish, const char *replay,
+                                      const char *key);
+const char *svc_ap_conf_set_curve_public(cmd_parms *cmd, void *dir,
+                                         const char *arg);
+const char *svc_ap_conf_set_curve_secret(cmd_parms *cmd, void *dir,
+                                         const char *arg);
+const char *svc_ap_conf_set_curve_allow(cmd_parms *cmd, void *dir,
+                                        const char *arg);
 const char *svc_ap_conf_set_max_body(cmd_parms *cmd, void *dir,
                                      const char *arg);
 const char *svc_ap_conf_set_retention(cmd_parms *cmd, void *dir,
@@ -106,11 +126,5 @@ void svc_ap_conf_merge(svc_ap_conf_t *merged, const svc_ap_conf_t *base,
 /* create_dir_config and merge_dir_config. */
 void *svc_ap_conf_create_dir(apr_pool_t *pool, char *path);
 void *svc_ap_conf_merge_dir(apr_pool_t *pool, void *base, void *add);
-
-/* check_config: looks at the servers in which MODULE's service is used. Says
- * what is wrong in one sentence that names the directive, on the terminal, and
- * returns HTTP_INTERNAL_SERVER_ERROR; or OK. */
-int svc_ap_conf_check(module *module, const char *service, server_rec *main,
-                      apr_pool_t *pconf, apr_pool_t *scratch);
 
 #endif

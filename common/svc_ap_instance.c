@@ -100,6 +100,7 @@ static void configure(svc_ap_instance_t *instance, apr_pool_t *pconf)
     leader->name = service->module_name;
     leader->driver = conf->dbd_driver;
     leader->params = conf->dbd_params;
+    leader->curve = conf->curve;
     leader->sweep = service->sweep;
     leader->retention_ms = (conf->retention >= 0 ? conf->retention
                                                  : SVC_AP_CONF_RETENTION) *

@@ -10,6 +10,7 @@
 #include <apr_portable.h>
 #include <apr_thread_proc.h>
 #include <http_log.h>
+#include <scoreboard.h>
 
 #include "svc_lock.h"
 #include "svc_log.h"
@@ -29,6 +30,7 @@ struct svc_ap_worker_t {
     apr_file_t *wake_in, *wake_out; /* wakes the leading thread to stop */
     atomic_int stops_leading;
     int elect_ms;
+    int generation; /* of httpd's configuration, when this process began */
 };
 
 static apr_pool_t *own_pool(apr_pool_t *parent)
@@ -59,6 +61,15 @@ static void *APR_THREAD_FUNC write_thread(apr_thread_t *thread, void *baton)
     return NULL;
 }
 
+/* False once httpd has restarted gracefully. A child may have to answer a slow
+ * request before it is told, and must not lead meanwhile by what was configured
+ * before: a key may have been taken off the list. */
+static int is_current(const svc_ap_worker_t *worker)
+{
+    return ap_get_scoreboard_global()->running_generation ==
+           worker->generation;
+}
+
 /* Leads until told to stop. */
 static void lead(svc_ap_worker_t *worker)
 {
@@ -79,7 +90,7 @@ static void lead(svc_ap_worker_t *worker)
         svc_log(SVC_LOG_NOTICE,
                 "SVC001: %s: this process (pid %d) leads the event bus", name,
                 (int)getpid());
-        while (!worker->stops_leading) {
+        while (!worker->stops_leading && is_current(worker)) {
             svc_ap_instance_hear(instance);
             svc_leader_turn(leader, fds, 2, TURN_MS);
         }
@@ -109,7 +120,7 @@ static void *APR_THREAD_FUNC lead_thread(apr_thread_t *thread, void *baton)
         return NULL;
     }
     while (!worker->stops_leading) {
-        if (svc_lock_try(lock)) {
+        if (is_current(worker) && svc_lock_try(lock)) {
             lead(worker);
             svc_lock_release(lock);
         }
@@ -162,6 +173,7 @@ static void start(svc_ap_instance_t *instance, apr_pool_t *pchild,
     worker->leader_pool = own_pool(pool);
     worker->instance = instance;
     worker->elect_ms = elect_ms;
+    ap_mpm_query(AP_MPMQ_GENERATION, &worker->generation);
     instance->worker = worker;
     instance->gate = svc_ap_db_gate(instance->conf->dbd_driver,
                                     instance->conf->dbd_params,

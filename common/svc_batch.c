@@ -45,7 +45,14 @@ static void keep(svc_event_t *kept, const svc_event_t *event,
     kept->type = subject;
     kept->entity = apr_pstrdup(pool, event->entity);
     kept->text = apr_pstrdup(pool, event->text);
-    kept->data = svc_json_keep(event->data, pool);
+    if (!event->data_text)
+        return;
+    kept->data_text = event->data_text >= event->text &&
+                              event->data_text < event->text +
+                                                     strlen(event->text)
+                          ? kept->text + (event->data_text - event->text)
+                          : apr_pstrmemdup(pool, event->data_text,
+                                           event->data_length);
 }
 
 void svc_batch_add(svc_batch_t *batch, const char *subject,
@@ -83,6 +90,11 @@ void svc_batch_move(svc_batch_t *batch, const char *source,
         copy_cursor(&move->from, from, pool);
     }
     item->move = i;
+    if (item->bad) {
+        item->event.source = move->source;
+        item->event.position = from->position + 1;
+        item->event.id = "";
+    }
     move->to.position = item->event.position;
     move->to.event_id = item->event.id;
 }
@@ -161,18 +173,27 @@ static svc_err_t *set_aside(const svc_batch_t *batch, svc_stream_tx_t *tx,
                                 item->event.text, reason);
 }
 
+/* The entity that ITEM is about, and its version; false when it does not say. */
+static int read_version(const char **entity, apr_int64_t *version,
+                        const svc_batch_item_t *item, apr_pool_t *pool)
+{
+    svc_json_t *data;
+
+    if (svc_event_data(&data, &item->event, pool))
+        return 0;
+    *entity = svc_json_get_string(data, "id");
+    return *entity && svc_json_get_count(version, data, "version");
+}
+
 static svc_err_t *park(svc_batch_t *batch, svc_stream_tx_t *tx,
                        const svc_batch_item_t *item)
 {
-    apr_int64_t version = 0;
-    const char *entity = item->event.data
-                             ? svc_json_get_string(item->event.data, "id")
-                             : NULL;
+    apr_int64_t version;
+    const char *entity;
     int kept = 0;
     svc_err_t *err;
 
-    if (!entity ||
-        !svc_json_get_count(&version, item->event.data, "version"))
+    if (!read_version(&entity, &version, item, tx->pool))
         return set_aside(batch, tx, item, "it has no id and version");
     err = svc_inbox_park(&kept, tx, batch->inbox, entity, version,
                          item->subject, item->event.text);
@@ -191,16 +212,15 @@ static svc_err_t *apply(svc_batch_t *batch, svc_stream_tx_t *tx,
 static svc_err_t *apply_next(svc_batch_t *batch, svc_stream_tx_t *tx,
                              const svc_batch_item_t *item)
 {
-    const char *entity = svc_json_get_string(item->event.data, "id");
     svc_batch_item_t next = { .move = -1 };
-    const char *text = NULL;
+    const char *entity, *text = NULL;
     apr_int64_t version;
     svc_err_t *err = NULL;
 
     if (batch->has_parked < 0)
         err = svc_inbox_has_parked(&batch->has_parked, tx, batch->inbox);
-    if (err || !batch->has_parked || !entity ||
-        !svc_json_get_count(&version, item->event.data, "version"))
+    if (err || !batch->has_parked ||
+        !read_version(&entity, &version, item, tx->pool))
         return err;
     err = svc_inbox_unpark(&next.subject, &text, tx, batch->inbox, entity,
                            version + 1);

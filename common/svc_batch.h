@@ -59,8 +59,8 @@ int svc_batch_count(const svc_batch_t *batch);
 void svc_batch_add(svc_batch_t *batch, const char *subject,
                    const svc_event_t *event, apr_pool_t *pool);
 
-/* The event added last comes from the log of SOURCE, right after FROM: its
- * cursor moves there with this batch. */
+/* What was added last comes from the log of SOURCE, right after FROM: its cursor
+ * moves there with this batch, also when it is no event. */
 void svc_batch_move(svc_batch_t *batch, const char *source,
                     const svc_inbox_cursor_t *from, apr_pool_t *pool);
 

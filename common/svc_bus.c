@@ -1,26 +1,29 @@
 /* svc_bus: see the header. */
 #include "svc_bus.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include <apr_strings.h>
 #include <apr_tables.h>
 #include <zmq.h>
 
+#include "svc_door.h"
+#include "svc_log.h"
 #include "svc_time.h"
 
 #define MAX_FDS 4
 #define HEAL_MS 200 /* libzmq would have said by then that it connects again */
+#define HEAL_REFUSED_MS 1000 /* between attempts of a client that is not wanted */
+#define MAX_FAILURES 3       /* handshakes in a row; then it is said */
+#define MAX_AT_DOOR 100      /* clients that are answered in one go */
 
-struct svc_bus_t {
-    void *context;
-    apr_array_header_t *sockets; /* svc_bus_socket_t * */
-    zmq_pollitem_t *items;       /* room for all sockets and MAX_FDS */
-    int capacity;
-    apr_pool_t *pool;
-};
+#ifndef ZMQ_ZAP_ENFORCE_DOMAIN /* zmq.h hides it; libzmq has it since 4.3 */
+#define ZMQ_ZAP_ENFORCE_DOMAIN 93
+#endif
 
 struct svc_bus_socket_t {
+    const svc_bus_t *bus;
     void *zmq;
     const char *endpoint;
     void *monitor;            /* tells of lost connections; NULL: it binds */
@@ -28,6 +31,22 @@ struct svc_bus_socket_t {
     int was_lost;             /* see svc_bus_was_lost */
     apr_int64_t heal_at;      /* when to connect anew, in svc_time_ticks; 0:
                                  no need */
+    int is_refused;           /* by the other side's list, the last time */
+    int failures;             /* handshakes since one succeeded; MAX_FAILURES
+                                 and more: that was said */
+};
+
+struct svc_bus_t {
+    const char *name;
+    void *context;
+    const svc_bus_curve_t *curve; /* NULL: no keys */
+    svc_bus_socket_t door;        /* answers libzmq; .zmq NULL: no keys */
+    svc_door_t *judge;
+    apr_array_header_t *sockets; /* svc_bus_socket_t * */
+    zmq_pollitem_t *items;       /* room for all sockets, the door and MAX_FDS */
+    int capacity;
+    apr_pool_t *pool;
+    apr_pool_t *scratch;
 };
 
 svc_bus_frame_t svc_bus_text(const char *text)
@@ -37,16 +56,80 @@ svc_bus_frame_t svc_bus_text(const char *text)
     return frame;
 }
 
-svc_err_t *svc_bus_create(svc_bus_t **out, apr_pool_t *pool)
+static int set(void *zmq, int option, int value)
+{
+    return zmq_setsockopt(zmq, option, &value, sizeof(value));
+}
+
+static int set_text(void *zmq, int option, const char *text)
+{
+    return zmq_setsockopt(zmq, option, text, strlen(text));
+}
+
+/* --- the door: who may connect ------------------------------------------------- */
+
+/* A client needs a key of the list. CURVE alone lets in every key; it takes the
+ * domain, its enforcement and the door together (measured with libzmq 4.3.4).
+ * Not 0 when one of them cannot be had. */
+static int guard(void *zmq, const svc_bus_curve_t *curve)
+{
+    return set(zmq, ZMQ_ZAP_ENFORCE_DOMAIN, 1) ||
+           set_text(zmq, ZMQ_ZAP_DOMAIN, SVC_DOOR_DOMAIN) ||
+           set_text(zmq, ZMQ_CURVE_PUBLICKEY, curve->public_key) ||
+           set_text(zmq, ZMQ_CURVE_SECRETKEY, curve->secret_key) ||
+           set(zmq, ZMQ_CURVE_SERVER, 1);
+}
+
+/* The other side must be SERVER_KEY, and learns who this one is. */
+static int introduce(void *zmq, const svc_bus_curve_t *curve,
+                     const char *server_key)
+{
+    if (!curve) {
+        errno = EINVAL; /* nothing to introduce oneself with */
+        return -1;
+    }
+    return set_text(zmq, ZMQ_CURVE_SERVERKEY, server_key) ||
+           set_text(zmq, ZMQ_CURVE_PUBLICKEY, curve->public_key) ||
+           set_text(zmq, ZMQ_CURVE_SECRETKEY, curve->secret_key);
+}
+
+/* Before any socket is bound: libzmq looks for it at that moment. */
+static int open_door(svc_bus_t *bus)
+{
+    bus->door.zmq = zmq_socket(bus->context, ZMQ_REP);
+    if (!bus->door.zmq)
+        return -1;
+    bus->judge = svc_door_create(bus->name, bus->curve->allowed, bus->pool);
+    set(bus->door.zmq, ZMQ_LINGER, 0);
+    return zmq_bind(bus->door.zmq, "inproc://zeromq.zap.01");
+}
+
+static svc_err_t *no_bus(const char *what, apr_pool_t *pool)
+{
+    return svc_err_ours(pool, SVC_ERR_UNAVAILABLE, "No event bus", "%s: %s",
+                        what, zmq_strerror(zmq_errno()));
+}
+
+svc_err_t *svc_bus_create(svc_bus_t **out, const char *name,
+                          const svc_bus_curve_t *curve, apr_pool_t *pool)
 {
     svc_bus_t *bus = apr_pcalloc(pool, sizeof(*bus));
 
+    bus->name = name;
+    bus->curve = curve;
     bus->pool = pool;
+    apr_pool_create(&bus->scratch, pool);
     bus->sockets = apr_array_make(pool, 8, sizeof(svc_bus_socket_t *));
     bus->context = zmq_ctx_new();
     if (!bus->context)
-        return svc_err_ours(pool, SVC_ERR_UNAVAILABLE, "No event bus",
-                            "zmq_ctx_new: %s", zmq_strerror(zmq_errno()));
+        return no_bus("zmq_ctx_new", pool);
+    if (curve && open_door(bus) != 0) {
+        svc_err_t *err = no_bus("the list of allowed clients cannot be "
+                                "enforced", pool);
+
+        svc_bus_destroy(bus);
+        return err;
+    }
     *out = bus;
     return NULL;
 }
@@ -65,13 +148,10 @@ void svc_bus_destroy(svc_bus_t *bus)
         }
         zmq_close(socket->zmq);
     }
+    if (bus->door.zmq)
+        zmq_close(bus->door.zmq); /* last: nobody comes in without it */
     while (zmq_ctx_term(bus->context) != 0 && zmq_errno() == EINTR)
         ;
-}
-
-static void set(void *zmq, int option, int value)
-{
-    zmq_setsockopt(zmq, option, &value, sizeof(value));
 }
 
 static void configure(void *zmq, svc_bus_kind_t kind)
@@ -96,21 +176,29 @@ static void configure(void *zmq, svc_bus_kind_t kind)
     if (kind == SVC_BUS_SUB || kind == SVC_BUS_DEALER)
         set(zmq, ZMQ_TCP_MAXRT, 5000); /* also when something is on its way */
     set(zmq, ZMQ_HANDSHAKE_IVL, 5000);
+    /* Unanswered, the kernel tries at longer and longer intervals, and would
+     * notice half a minute late that a network is back. */
+    set(zmq, ZMQ_CONNECT_TIMEOUT, 2000);
     set(zmq, ZMQ_RECONNECT_IVL, 50);
     set(zmq, ZMQ_RECONNECT_IVL_MAX, 1000);
     if (kind == SVC_BUS_DEALER)
         set(zmq, ZMQ_IMMEDIATE, 1); /* a request is for who is there now */
 }
 
-#define LOST_EVENTS \
-    (ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | \
-     ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
+/* --- a socket that connects: lost connections, refused ones ------------------- */
+
+#define FAILED_EVENTS \
+    (ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | \
+     ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+#define LOST_EVENTS (ZMQ_EVENT_DISCONNECTED | FAILED_EVENTS)
 #define FOUND_EVENTS \
-    (ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CONNECT_DELAYED | ZMQ_EVENT_CONNECT_RETRIED)
+    (ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CONNECT_DELAYED | \
+     ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
 
 /* libzmq connects again by itself after a lost connection, but never after one
- * that it closed itself for breaking the protocol or ZMQ_MAXMSGSIZE
- * (session_base_t::engine_error). So every loss is watched, and healed here. */
+ * that it closed itself for breaking the protocol or ZMQ_MAXMSGSIZE, or that
+ * was refused (session_base_t::engine_error). So every loss is watched, and
+ * healed here. */
 static void watch(svc_bus_t *bus, svc_bus_socket_t *socket)
 {
     const char *address = apr_psprintf(bus->pool, "inproc://monitor-%d",
@@ -124,8 +212,39 @@ static void watch(svc_bus_t *bus, svc_bus_socket_t *socket)
     }
 }
 
+/* A service that is ending fails a handshake, too: one is no news. */
+static void count_failure(const svc_bus_t *bus, svc_bus_socket_t *socket,
+                          int is_refused)
+{
+    int before = socket->failures;
+
+    socket->is_refused = is_refused;
+    if (socket->failures < MAX_FAILURES)
+        socket->failures += is_refused ? MAX_FAILURES : 1;
+    if (before < MAX_FAILURES && socket->failures >= MAX_FAILURES)
+        svc_log(SVC_LOG_WARNING, "SVC071: %s: %s does not let this service "
+                                 "in: %s; trying on",
+                bus->name, socket->endpoint,
+                is_refused ? "its public key is not on the list there"
+                           : "the server key of the subscription is not the "
+                             "one there, or only one side uses CURVE");
+}
+
+static void heed(const svc_bus_t *bus, svc_bus_socket_t *socket, int event)
+{
+    if (event & FAILED_EVENTS)
+        count_failure(bus, socket, event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH);
+    if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
+        socket->failures = socket->is_refused = 0;
+    socket->heal_at = 0;
+    socket->was_lost |= (event & LOST_EVENTS) != 0;
+    if (event & LOST_EVENTS)
+        socket->heal_at = svc_time_ticks() +
+                          (socket->is_refused ? HEAL_REFUSED_MS : HEAL_MS);
+}
+
 /* Takes note of what has become of the connection. */
-static void look(svc_bus_socket_t *socket)
+static void look(const svc_bus_t *bus, svc_bus_socket_t *socket)
 {
     zmq_msg_t message;
     apr_uint16_t event;
@@ -137,15 +256,14 @@ static void look(svc_bus_socket_t *socket)
         if (!zmq_msg_more(&message)) /* the second frame is the address */
             continue;
         memcpy(&event, zmq_msg_data(&message), sizeof(event));
-        socket->heal_at = event & LOST_EVENTS ? svc_time_ticks() + HEAL_MS : 0;
-        socket->was_lost |= (event & LOST_EVENTS) != 0;
+        heed(bus, socket, event);
     }
     zmq_msg_close(&message);
 }
 
-static void heal(svc_bus_socket_t *socket)
+static void heal(const svc_bus_t *bus, svc_bus_socket_t *socket)
 {
-    look(socket);
+    look(bus, socket);
     if (!socket->heal_at || svc_time_ticks() < socket->heal_at)
         return;
     zmq_disconnect(socket->zmq, socket->endpoint);
@@ -155,7 +273,7 @@ static void heal(svc_bus_socket_t *socket)
 
 svc_err_t *svc_bus_open(svc_bus_socket_t **out, svc_bus_t *bus,
                         svc_bus_kind_t kind, const char *endpoint,
-                        apr_pool_t *pool)
+                        const char *server_key, apr_pool_t *pool)
 {
     static const int types[] = { ZMQ_PUB, ZMQ_ROUTER, ZMQ_SUB, ZMQ_DEALER };
     int binds = kind == SVC_BUS_PUB || kind == SVC_BUS_ROUTER;
@@ -164,8 +282,10 @@ svc_err_t *svc_bus_open(svc_bus_socket_t **out, svc_bus_t *bus,
 
     if (zmq)
         configure(zmq, kind);
-    if (!zmq || (binds ? zmq_bind(zmq, endpoint)
-                       : zmq_connect(zmq, endpoint)) != 0) {
+    if (!zmq ||
+        (binds ? bus->curve && guard(zmq, bus->curve)
+               : server_key && introduce(zmq, bus->curve, server_key)) ||
+        (binds ? zmq_bind(zmq, endpoint) : zmq_connect(zmq, endpoint)) != 0) {
         svc_err_t *err = svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
                                       "No event bus", "cannot %s %s: %s",
                                       binds ? "bind" : "connect to", endpoint,
@@ -176,6 +296,7 @@ svc_err_t *svc_bus_open(svc_bus_socket_t **out, svc_bus_t *bus,
         return err;
     }
     socket = apr_pcalloc(bus->pool, sizeof(*socket));
+    socket->bus = bus;
     socket->zmq = zmq;
     socket->endpoint = apr_pstrdup(bus->pool, endpoint);
     if (!binds)
@@ -247,7 +368,7 @@ int svc_bus_was_lost(svc_bus_socket_t *socket)
 {
     int was_lost;
 
-    look(socket);
+    look(socket->bus, socket);
     was_lost = socket->was_lost;
     socket->was_lost = 0;
     return was_lost;
@@ -258,6 +379,30 @@ void svc_bus_listen(svc_bus_socket_t *socket, int on)
     socket->is_deaf = !on;
 }
 
+/* Answers libzmq, for the clients that wait. */
+static void answer_door(svc_bus_t *bus)
+{
+    svc_bus_frame_t *frames;
+    int i, count;
+
+    for (i = 0; bus->door.zmq && i < MAX_AT_DOOR; i++) {
+        svc_bus_frame_t answer[] = {
+            svc_bus_text("1.0"), svc_bus_text(""), svc_bus_text(""),
+            svc_bus_text(""), svc_bus_text(""), svc_bus_text("")
+        }; /* version, request id, status, text, user, metadata */
+
+        apr_pool_clear(bus->scratch);
+        if ((count = svc_bus_receive(&frames, &bus->door, bus->scratch)) == 0)
+            return;
+        if (count > 1)
+            answer[1] = frames[1];
+        answer[2] = svc_bus_text(svc_door_judge(bus->judge, frames, count,
+                                                svc_time_ticks(),
+                                                bus->scratch));
+        svc_bus_send(&bus->door, answer, 6);
+    }
+}
+
 void svc_bus_wait(svc_bus_t *bus, const int *fds, int count, int timeout_ms)
 {
     int i, n = bus->sockets->nelts;
@@ -265,16 +410,20 @@ void svc_bus_wait(svc_bus_t *bus, const int *fds, int count, int timeout_ms)
     if (!bus->items || bus->capacity < n) {
         bus->capacity = n + 8;
         bus->items = apr_pcalloc(bus->pool, sizeof(bus->items[0]) *
-                                                (size_t)(bus->capacity +
+                                                (size_t)(bus->capacity + 1 +
                                                          MAX_FDS));
     }
     for (i = 0; i < n; i++) {
         svc_bus_socket_t *socket =
             APR_ARRAY_IDX(bus->sockets, i, svc_bus_socket_t *);
 
-        heal(socket);
+        heal(bus, socket);
         bus->items[i].socket = socket->zmq;
         bus->items[i].events = socket->is_deaf ? 0 : ZMQ_POLLIN;
+    }
+    if (bus->door.zmq) {
+        bus->items[n].socket = bus->door.zmq;
+        bus->items[n++].events = ZMQ_POLLIN;
     }
     for (i = 0; i < count && i < MAX_FDS; i++, n++) {
         bus->items[n].socket = NULL;
@@ -282,4 +431,53 @@ void svc_bus_wait(svc_bus_t *bus, const int *fds, int count, int timeout_ms)
         bus->items[n].events = ZMQ_POLLIN;
     }
     zmq_poll(bus->items, n, timeout_ms);
+    answer_door(bus);
+}
+
+/* --- keys ------------------------------------------------------------------------ */
+
+const char *svc_bus_curve_refusal(void)
+{
+    svc_bus_curve_t curve = { .allowed = NULL };
+    const char *refusal = NULL;
+    void *context, *zmq;
+
+    if (!zmq_has("curve") ||
+        !svc_bus_key_pair(curve.public_key, curve.secret_key))
+        return "this libzmq is built without CURVE";
+    context = zmq_ctx_new();
+    zmq = context ? zmq_socket(context, ZMQ_PUB) : NULL;
+    if (!zmq || guard(zmq, &curve) != 0)
+        refusal = "this libzmq cannot enforce a list of clients, as 4.3 and "
+                  "later can";
+    if (zmq)
+        zmq_close(zmq);
+    if (context)
+        zmq_ctx_term(context);
+    return refusal;
+}
+
+int svc_bus_key_read(svc_bus_key_t *key, const char *text)
+{
+    return strlen(text) == SVC_BUS_KEY_LENGTH &&
+           zmq_z85_decode(key->bytes, text) != NULL;
+}
+
+const char *svc_bus_key_text(const svc_bus_key_t *key, apr_pool_t *pool)
+{
+    char *text = apr_palloc(pool, SVC_BUS_KEY_LENGTH + 1);
+
+    return zmq_z85_encode(text, key->bytes, SVC_BUS_KEY_BYTES);
+}
+
+int svc_bus_key_public(char public_key[SVC_BUS_KEY_LENGTH + 1],
+                       const char *secret_key)
+{
+    return zmq_curve_public(public_key, secret_key) == 0;
+}
+
+int svc_bus_key_pair(char public_key[SVC_BUS_KEY_LENGTH + 1],
+                     char secret_key[SVC_BUS_KEY_LENGTH + 1])
+{
+    return zmq_curve_keypair(public_key, secret_key) == 0;
 }

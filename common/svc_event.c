@@ -140,9 +140,9 @@ static int decode_usual(svc_event_t *out, const char *subject,
         read_position(&out->position, sequence, pool) ||
         !skip(&at, ",\"data\":"))
         return 0;
-    return *at == '{' && text[length - 1] == '}' &&
-           svc_json_parse(&out->data, at,
-                          length - (apr_size_t)(at - text) - 1, pool) == NULL;
+    out->data_text = at;
+    out->data_length = length - (apr_size_t)(at - text) - 1;
+    return *at == '{' && text[length - 1] == '}';
 }
 
 svc_err_t *svc_event_decode(svc_event_t *out, const char *subject,
@@ -150,7 +150,7 @@ svc_err_t *svc_event_decode(svc_event_t *out, const char *subject,
                             apr_pool_t *pool)
 {
     const char *version;
-    svc_json_t *json = NULL;
+    svc_json_t *json = NULL, *data;
     svc_err_t *err;
 
     memset(out, 0, sizeof(*out));
@@ -174,10 +174,33 @@ svc_err_t *svc_event_decode(svc_event_t *out, const char *subject,
         return svc_err_make(pool, SVC_ERR_INVALID,
                             "the attribute \"type\" is not the message's "
                             "subject");
-    out->data = svc_json_get_object(json, "data");
-    if (!out->data && svc_json_type(json, "data") != SVC_JSON_MISSING &&
+    data = svc_json_get_object(json, "data");
+    if (data)
+        out->data_text = svc_json_text(&out->data_length, data, pool);
+    else if (svc_json_type(json, "data") != SVC_JSON_MISSING &&
         svc_json_type(json, "data") != SVC_JSON_NULL)
         return svc_err_make(pool, SVC_ERR_INVALID,
                             "\"data\" must be an object");
     return NULL;
+}
+
+svc_err_t *svc_event_data(svc_json_t **out, const svc_event_t *event,
+                          apr_pool_t *pool)
+{
+    svc_json_t *whole;
+    svc_err_t *err;
+
+    *out = event->data;
+    if (event->data)
+        return NULL;
+    if (!event->data_text)
+        return svc_err_make(pool, SVC_ERR_INVALID, "data must be there");
+    err = svc_json_parse(out, event->data_text, event->data_length, pool);
+    if (!err || !event->text)
+        return err;
+    /* Something may follow the data in what looked like the usual layout. */
+    err = svc_json_parse(&whole, event->text, strlen(event->text), pool);
+    if (!err && !(*out = svc_json_get_object(whole, "data")))
+        err = svc_err_make(pool, SVC_ERR_INVALID, "\"data\" must be an object");
+    return err;
 }

@@ -49,7 +49,10 @@ int svc_gather_is_idle(const svc_gather_t *gather)
     return !gather->gathering && !gather->writing;
 }
 
-svc_batch_t *svc_gather_batch(apr_pool_t **pool, svc_gather_t *gather)
+/* --- adding -------------------------------------------------------------------- */
+
+/* The batch to add to, and its pool. */
+static svc_batch_t *open_batch(apr_pool_t **pool, svc_gather_t *gather)
 {
     const svc_gather_config_t *config = gather->config;
     void *baton;
@@ -68,6 +71,57 @@ svc_batch_t *svc_gather_batch(apr_pool_t **pool, svc_gather_t *gather)
     *pool = svc_writer_command_pool(gather->gathering);
     return gather->batch;
 }
+
+void svc_gather_event(svc_gather_t *gather, svc_source_t *source,
+                      const char *subject, const svc_event_t *event)
+{
+    apr_pool_t *pool;
+    svc_batch_t *batch = open_batch(&pool, gather);
+
+    svc_batch_add(batch, subject, event, pool);
+    if (!source)
+        return;
+    svc_batch_move(batch, source->name, &source->tail, pool);
+    svc_source_take(source, event->position, event->id);
+}
+
+void svc_gather_bad(svc_gather_t *gather, svc_source_t *source,
+                    const svc_bus_frame_t *frames, int count,
+                    const char *reason)
+{
+    apr_pool_t *pool;
+    svc_batch_t *batch = open_batch(&pool, gather);
+
+    svc_batch_add_bad(batch, frames[0].data, count > 1 ? frames[1].data : NULL,
+                      reason, pool);
+    if (!source)
+        return;
+    svc_batch_move(batch, source->name, &source->tail, pool);
+    svc_source_take(source, source->tail.position + 1, "");
+}
+
+void svc_gather_page(svc_gather_t *gather, const svc_batch_move_t *move,
+                     const char *after, const char *last,
+                     const svc_bus_frame_t *frames, int count,
+                     apr_pool_t *scratch)
+{
+    apr_pool_t *pool;
+    svc_batch_t *batch = open_batch(&pool, gather);
+    int i;
+
+    svc_batch_add_page(batch, move, after, last, pool);
+    for (i = 0; i + 1 < count; i += 2) {
+        svc_event_t event;
+        svc_err_t *err = svc_event_decode(&event, frames[i].data,
+                                          frames[i + 1].data,
+                                          frames[i + 1].length, scratch);
+
+        svc_batch_add_state(batch, frames[i].data, &event,
+                            err ? err->message : NULL, pool);
+    }
+}
+
+/* --- writing ------------------------------------------------------------------- */
 
 static void check_move(svc_gather_t *gather, const svc_batch_move_t *move)
 {

@@ -12,6 +12,8 @@
 #define SVC_GATHER_H
 
 #include "svc_batch.h"
+#include "svc_bus.h"
+#include "svc_source.h"
 #include "svc_writer.h"
 
 typedef struct svc_gather_config_t {
@@ -38,8 +40,24 @@ int svc_gather_is_full(const svc_gather_t *gather);
 /* Is nothing gathered or being written? */
 int svc_gather_is_idle(const svc_gather_t *gather);
 
-/* The batch to add to, and its pool. A page of a snapshot closes it. */
-svc_batch_t *svc_gather_batch(apr_pool_t **pool, svc_gather_t *gather);
+/* Adds EVENT, which arrived under SUBJECT. It is the next one of the log of
+ * SOURCE, whose tail it moves; NULL where there is no log. All is copied. */
+void svc_gather_event(svc_gather_t *gather, svc_source_t *source,
+                      const char *subject, const svc_event_t *event);
+
+/* Adds a message of COUNT frames (only the first may be looked at when it is 1)
+ * that is no event, to be set aside for REASON. With SOURCE it stands in its log
+ * right after the tail, and the log is followed past it. */
+void svc_gather_bad(svc_gather_t *gather, svc_source_t *source,
+                    const svc_bus_frame_t *frames, int count,
+                    const char *reason);
+
+/* Adds a page of a snapshot: its COUNT frames are pairs of subject and event.
+ * Nothing more can be added to the batch then. */
+void svc_gather_page(svc_gather_t *gather, const svc_batch_move_t *move,
+                     const char *after, const char *last,
+                     const svc_bus_frame_t *frames, int count,
+                     apr_pool_t *scratch);
 
 /* Looks whether the batch that was handed in is written, and logs what became
  * of it; hands in the next. NOW is svc_time_ticks. */

@@ -34,7 +34,8 @@ svc_err_t *svc_leader_create(svc_leader_t **out,
                              apr_pool_t *pool)
 {
     svc_leader_t *leader = apr_pcalloc(pool, sizeof(*leader));
-    svc_err_t *err = svc_bus_create(&leader->bus, pool);
+    svc_err_t *err = svc_bus_create(&leader->bus, config->name, config->curve,
+                                    pool);
 
     if (err)
         return err;
@@ -187,11 +188,11 @@ void svc_leader_turn(svc_leader_t *leader, const int *fds, int count,
         svc_db_close(leader->db);
         leader->db = NULL;
     }
+    svc_bus_wait(leader->bus, fds, count,
+                 again || !leader->db ? 0 : max_wait_ms);
     /* While there is no database, sockets that can be read must not make this
      * spin. */
-    if (leader->db)
-        svc_bus_wait(leader->bus, fds, count, again ? 0 : max_wait_ms);
-    else
+    if (!leader->db)
         apr_sleep(50 * 1000);
 }
 

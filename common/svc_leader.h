@@ -18,6 +18,7 @@ typedef struct svc_leader_config_t {
     const char *name;   /* for the log */
     const char *driver; /* DBDriver */
     const char *params; /* DBDParams */
+    const svc_bus_curve_t *curve; /* keys of the bus; NULL: none */
     svc_publisher_config_t publisher;
     svc_subscriber_config_t subscriber;
     svc_leader_sweep_fn sweep; /* NULL: none */

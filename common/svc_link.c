@@ -11,13 +11,13 @@ svc_err_t *svc_link_open(svc_link_t **out, const svc_link_peer_t *peer,
 {
     svc_link_t *link = apr_pcalloc(pool, sizeof(*link));
     svc_err_t *err = svc_bus_open(&link->sub, bus, SVC_BUS_SUB, peer->publish,
-                                  pool);
+                                  peer->server_key, pool);
     int i;
 
     link->peer = peer;
     if (!err && peer->replay)
         err = svc_bus_open(&link->dealer, bus, SVC_BUS_DEALER, peer->replay,
-                           pool);
+                           peer->server_key, pool);
     if (err)
         return err;
     for (i = 0; subjects[i]; i++)

@@ -13,6 +13,7 @@
 typedef struct svc_link_peer_t {
     const char *publish; /* its PUB endpoint */
     const char *replay;  /* its ROUTER endpoint; NULL: it has none */
+    const char *server_key; /* its public key; NULL: it does not use CURVE */
 } svc_link_peer_t;
 
 typedef struct svc_link_t {

@@ -7,6 +7,8 @@
 
 #define HEARTBEAT_MS 1000
 #define BIND_AGAIN_MS 500
+#define LOOK_MS 200    /* a process may be killed between its commit and the sign
+                          of it in the counters */
 #define MAX_REQUESTS 4 /* answered in one turn, so that publishing goes on; a
                           ROUTER takes them from its peers in turn */
 
@@ -18,6 +20,8 @@ struct svc_publisher_t {
     apr_int64_t bind_at;      /* when to try to bind again */
     apr_int64_t heartbeat_at;
     apr_int64_t position;     /* published up to here; -1: not known yet */
+    apr_int64_t logged;       /* svc_stats_t's, when the log was looked at */
+    apr_int64_t look_at;      /* when to look at it in any case */
     int is_failing;           /* binding failed and that was said */
 };
 
@@ -38,7 +42,7 @@ static svc_err_t *bind_one(svc_bus_socket_t **socket,
 {
     if (*socket || !endpoint)
         return NULL;
-    return svc_bus_open(socket, publisher->bus, kind, endpoint, scratch);
+    return svc_bus_open(socket, publisher->bus, kind, endpoint, NULL, scratch);
 }
 
 /* The last leader may not have let go of the ports yet, so a port in use is
@@ -93,9 +97,11 @@ static svc_err_t *find_position(svc_publisher_t *publisher, svc_db_t *db,
 }
 
 static svc_err_t *publish_new(int *again, svc_publisher_t *publisher,
-                              svc_db_t *db, apr_pool_t *scratch)
+                              svc_db_t *db, apr_int64_t now,
+                              apr_pool_t *scratch)
 {
     svc_stats_t *stats = publisher->config->stats;
+    apr_int64_t logged = atomic_load(&stats->logged); /* before it is read */
     apr_array_header_t *rows;
     svc_err_t *err = NULL;
     int i;
@@ -119,15 +125,22 @@ static svc_err_t *publish_new(int *again, svc_publisher_t *publisher,
     }
     atomic_fetch_add(&stats->published, rows->nelts);
     atomic_store(&stats->published_to, publisher->position);
-    *again = *again || rows->nelts == SVC_REPLAY_MAX_PAGE;
+    if (rows->nelts == SVC_REPLAY_MAX_PAGE) {
+        *again = 1;
+    } else {
+        publisher->logged = logged;
+        publisher->look_at = now + LOOK_MS;
+    }
     return NULL;
 }
 
 static svc_err_t *send_heartbeat(svc_publisher_t *publisher, svc_db_t *db,
                                  apr_int64_t now, apr_pool_t *scratch)
 {
-    svc_event_t event = { svc_id_new(scratch), NULL, SVC_EVENT_HEARTBEAT, NULL,
-                          svc_time_now(), 0, svc_json_object(scratch), NULL };
+    svc_event_t event = { .id = svc_id_new(scratch),
+                          .type = SVC_EVENT_HEARTBEAT,
+                          .time = svc_time_now(),
+                          .data = svc_json_object(scratch) };
     svc_bus_frame_t frames[2];
     svc_err_t *err = svc_stream_head(&event.source, &event.position, db,
                                      publisher->config->stream, scratch);
@@ -203,8 +216,10 @@ svc_err_t *svc_publisher_turn(int *again, svc_publisher_t *publisher,
     svc_err_t *err = NULL;
 
     bind_sockets(publisher, now, scratch);
-    if (publisher->pub)
-        err = publish_new(again, publisher, db, scratch);
+    if (publisher->pub && (atomic_load(&publisher->config->stats->logged) !=
+                               publisher->logged ||
+                           now >= publisher->look_at))
+        err = publish_new(again, publisher, db, now, scratch);
     if (!err && publisher->pub && now >= publisher->heartbeat_at)
         err = send_heartbeat(publisher, db, now, scratch);
     if (!err && publisher->router)

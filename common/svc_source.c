@@ -7,6 +7,7 @@
 
 #define SILENCE_MS 3000   /* a heartbeat comes every second */
 #define ASK_AGAIN_MS 1000 /* when a request was not answered */
+#define OVERTAKEN_MS 100  /* for the other follower to take it as well */
 
 svc_source_t *svc_source_create(const char *name, apr_pool_t *pool)
 {
@@ -44,6 +45,19 @@ void svc_source_load(svc_source_t *source, const svc_inbox_cursor_t *cursor)
     source->is_loaded = 1;
     source->is_doubtful = cursor->position > 0;
     source->reset_at = 0;
+    source->needs_snapshot = 0;
+    forget_snapshot(source);
+}
+
+void svc_source_reload(svc_source_t *source, const svc_inbox_cursor_t *cursor,
+                       apr_int64_t now)
+{
+    svc_source_take(source, cursor->position, cursor->event_id);
+    if (source->head < cursor->position)
+        source->head = cursor->position; /* the other one has heard more */
+    if (source->ask_at > now + OVERTAKEN_MS)
+        source->ask_at = now + OVERTAKEN_MS;
+    source->is_loaded = 1;
     source->needs_snapshot = 0;
     forget_snapshot(source);
 }

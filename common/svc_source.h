@@ -51,6 +51,11 @@ svc_source_t *svc_source_create(const char *name, apr_pool_t *pool);
 /* Begins to follow from CURSOR, as the database has it. */
 void svc_source_load(svc_source_t *source, const svc_inbox_cursor_t *cursor);
 
+/* Goes on from CURSOR, to which another follower has moved it in the same
+ * database: what is missing is asked for soon. What was confirmed stays so. */
+void svc_source_reload(svc_source_t *source, const svc_inbox_cursor_t *cursor,
+                       apr_int64_t now);
+
 /* The source said that its log ends at HEAD. A log that is shorter than what
  * was taken, or that comes back after a silence, has to be confirmed. */
 void svc_source_hear(svc_source_t *source, apr_int64_t head, apr_int64_t now);

@@ -12,6 +12,7 @@
 typedef struct svc_stats_t {
     atomic_llong batches;      /* transactions committed by writers */
     atomic_llong commands;     /* commands in them */
+    atomic_llong logged;       /* transactions in which this httpd wrote events */
     atomic_llong published;    /* events handed to the PUB socket */
     atomic_llong published_to; /* log position up to which events were published; 0: not known */
     atomic_llong received;     /* events that arrived from publishers */

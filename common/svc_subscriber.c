@@ -3,20 +3,19 @@
 
 #include <string.h>
 
-#include <apr_hash.h>
 #include <apr_strings.h>
 
 #include "svc_gather.h"
 #include "svc_log.h"
+#include "svc_sources.h"
 
 #define MAX_TAKEN 200      /* messages taken from a socket in one turn */
-#define MAX_SOURCES 256    /* that are followed; more cannot be meant */
 
 struct svc_subscriber_t {
     const svc_subscriber_config_t *config;
     apr_pool_t *pool;
     apr_array_header_t *links; /* svc_link_t * */
-    apr_hash_t *sources;       /* name -> svc_source_t * */
+    svc_sources_t *sources;
     svc_gather_config_t gather_config;
     svc_gather_t *gather;
 };
@@ -29,15 +28,11 @@ typedef struct turn_t {
     apr_pool_t *scratch;
 } turn_t;
 
-/* Another follower has moved its cursor: it is read again. */
-static void forget(void *baton, const char *name)
+static void overtaken(void *baton, const char *name)
 {
     svc_subscriber_t *subscriber = baton;
-    svc_source_t *source = apr_hash_get(subscriber->sources, name,
-                                        APR_HASH_KEY_STRING);
 
-    if (source)
-        source->is_loaded = 0;
+    svc_sources_overtaken(subscriber->sources, name);
 }
 
 svc_subscriber_t *svc_subscriber_create(const svc_subscriber_config_t *config,
@@ -49,13 +44,13 @@ svc_subscriber_t *svc_subscriber_create(const svc_subscriber_config_t *config,
     subscriber->config = config;
     subscriber->pool = pool;
     subscriber->links = apr_array_make(pool, 4, sizeof(svc_link_t *));
-    subscriber->sources = apr_hash_make(pool);
+    subscriber->sources = svc_sources_create(config->inbox, pool);
     subscriber->gather_config = (svc_gather_config_t){
         config->name, config->inbox, config->handler, config->writer,
         config->stats
     };
-    subscriber->gather = svc_gather_create(&subscriber->gather_config, forget,
-                                           subscriber, pool);
+    subscriber->gather = svc_gather_create(&subscriber->gather_config,
+                                           overtaken, subscriber, pool);
     for (i = 0; i < config->peers->nelts; i++) {
         svc_link_t *link;
         svc_err_t *err = svc_link_open(
@@ -70,107 +65,50 @@ svc_subscriber_t *svc_subscriber_create(const svc_subscriber_config_t *config,
     return subscriber;
 }
 
-/* --- gathering --------------------------------------------------------------- */
-
-/* Adds EVENT; SOURCE is NULL where there is no log. */
-static void add_event(svc_subscriber_t *subscriber, svc_source_t *source,
-                      const char *subject, const svc_event_t *event)
-{
-    apr_pool_t *pool;
-    svc_batch_t *batch = svc_gather_batch(&pool, subscriber->gather);
-
-    svc_batch_add(batch, subject, event, pool);
-    if (source) {
-        svc_batch_move(batch, source->name, &source->tail, pool);
-        svc_source_take(source, event->position, event->id);
-    }
-}
-
-/* Adds something that is not an event, to be set aside. */
-static void add_bad(svc_subscriber_t *subscriber,
-                    const svc_bus_frame_t *frames, int count,
-                    const char *reason)
-{
-    apr_pool_t *pool;
-    svc_batch_t *batch = svc_gather_batch(&pool, subscriber->gather);
-
-    svc_batch_add_bad(batch, frames[0].data, count > 1 ? frames[1].data : NULL,
-                      reason, pool);
-}
-
 /* --- what arrives -------------------------------------------------------------- */
 
-static svc_err_t *load(svc_source_t *source, const turn_t *turn)
-{
-    svc_inbox_cursor_t cursor;
-    svc_err_t *err = svc_inbox_read_cursor(&cursor, turn->db,
-                                           turn->subscriber->config->inbox,
-                                           source->name, turn->scratch);
-
-    if (!err)
-        svc_source_load(source, &cursor);
-    return err;
-}
-
-/* What is known of the log NAME that spoke through LINK; NULL when no log can
- * be asked for there. */
-static svc_err_t *find_source(svc_source_t **out, const turn_t *turn,
-                              svc_link_t *link, const char *name)
+/* An event of the log of SOURCE, live or replayed. */
+static void take_event(const turn_t *turn, svc_source_t *source,
+                       const char *subject, const svc_event_t *event)
 {
     svc_subscriber_t *subscriber = turn->subscriber;
-    svc_source_t *source = apr_hash_get(subscriber->sources, name,
-                                        APR_HASH_KEY_STRING);
 
-    *out = NULL;
-    if (!source && (!link->dealer ||
-                    apr_hash_count(subscriber->sources) >= MAX_SOURCES))
-        return NULL;
-    if (!source) {
-        source = svc_source_create(name, subscriber->pool);
-        apr_hash_set(subscriber->sources, source->name, APR_HASH_KEY_STRING,
-                     source);
+    svc_source_hear(source, event->position > source->head ? event->position
+                                                           : source->head,
+                    turn->now);
+    switch (svc_source_place(source, event->position)) {
+    case SVC_SOURCE_NEXT:
+        svc_gather_event(subscriber->gather, source, subject, event);
+        break;
+    case SVC_SOURCE_KNOWN:
+        atomic_fetch_add(&subscriber->config->stats->duplicates, 1);
+        break;
+    case SVC_SOURCE_LATER: /* what is missing is asked for */
+        break;
     }
-    if (!source->link || link->source == source)
-        source->link = link;
-    *out = source;
-    return source->is_loaded ? NULL : load(source, turn);
 }
 
-/* One event, live or replayed. */
-static svc_err_t *take_event(const turn_t *turn, svc_link_t *link,
-                             const svc_bus_frame_t *frames)
+static svc_err_t *take_message(const turn_t *turn, svc_link_t *link,
+                               const svc_bus_frame_t *frames)
 {
     svc_subscriber_t *subscriber = turn->subscriber;
-    svc_stats_t *stats = subscriber->config->stats;
     svc_source_t *source;
     svc_event_t event;
     svc_err_t *err = svc_event_decode(&event, frames[0].data, frames[1].data,
                                       frames[1].length, turn->scratch);
 
-    atomic_fetch_add(&stats->received, 1);
+    atomic_fetch_add(&subscriber->config->stats->received, 1);
     if (err) {
-        add_bad(subscriber, frames, 2, err->message);
+        svc_gather_bad(subscriber->gather, NULL, frames, 2, err->message);
         return NULL;
     }
-    if ((err = find_source(&source, turn, link, event.source)))
+    if ((err = svc_sources_find(&source, subscriber->sources, link,
+                                event.source, turn->db, turn->scratch)))
         return err;
-    if (!source || event.position == 0) {
-        add_event(subscriber, NULL, frames[0].data, &event);
-        return NULL;
-    }
-    svc_source_hear(source, event.position > source->head ? event.position
-                                                          : source->head,
-                    turn->now);
-    switch (svc_source_place(source, event.position)) {
-    case SVC_SOURCE_NEXT:
-        add_event(subscriber, source, frames[0].data, &event);
-        break;
-    case SVC_SOURCE_KNOWN:
-        atomic_fetch_add(&stats->duplicates, 1);
-        break;
-    case SVC_SOURCE_LATER: /* what is missing is asked for */
-        break;
-    }
+    if (source && event.position > 0)
+        take_event(turn, source, frames[0].data, &event);
+    else
+        svc_gather_event(subscriber->gather, NULL, frames[0].data, &event);
     return NULL;
 }
 
@@ -183,27 +121,15 @@ static svc_err_t *take_heartbeat(const turn_t *turn, svc_link_t *link,
                                       frames[1].length, turn->scratch);
 
     if (err) {
-        add_bad(turn->subscriber, frames, 2, err->message);
+        svc_gather_bad(turn->subscriber->gather, NULL, frames, 2,
+                       err->message);
         return NULL;
     }
-    err = find_source(&source, turn, link, event.source);
+    err = svc_sources_find(&source, turn->subscriber->sources, link,
+                           event.source, turn->db, turn->scratch);
     if (source)
         svc_source_hear(source, event.position, turn->now);
     return err;
-}
-
-/* What LINK speaks for may be another log since its connection was lost. */
-static void doubt(const turn_t *turn, const svc_link_t *link)
-{
-    apr_hash_index_t *at;
-
-    for (at = apr_hash_first(turn->scratch, turn->subscriber->sources); at;
-         at = apr_hash_next(at)) {
-        svc_source_t *source = apr_hash_this_val(at);
-
-        if (source->link == link || link->source == source)
-            svc_source_doubt(source);
-    }
 }
 
 static svc_err_t *take_live(int *again, const turn_t *turn, svc_link_t *link)
@@ -217,14 +143,15 @@ static svc_err_t *take_live(int *again, const turn_t *turn, svc_link_t *link)
             (count = svc_bus_receive(&frames, link->sub, turn->scratch)) == 0)
             return NULL;
         if (svc_bus_was_lost(link->sub))
-            doubt(turn, link);
+            svc_sources_doubt(turn->subscriber->sources, link);
         if (count != 2)
-            add_bad(turn->subscriber, frames, count < 0 ? 1 : count,
-                    "a message has two frames: subject and event");
+            svc_gather_bad(turn->subscriber->gather, NULL, frames,
+                           count < 0 ? 1 : count,
+                           "a message has two frames: subject and event");
         else if (strcmp(frames[0].data, SVC_EVENT_HEARTBEAT) == 0)
             err = take_heartbeat(turn, link, frames);
         else
-            err = take_event(turn, link, frames);
+            err = take_message(turn, link, frames);
     }
     *again = 1;
     return err;
@@ -236,7 +163,8 @@ static svc_err_t *take_live(int *again, const turn_t *turn, svc_link_t *link)
 static svc_err_t *introduce(svc_source_t **out, const turn_t *turn,
                             svc_link_t *link, const char *name)
 {
-    svc_err_t *err = find_source(out, turn, link, name);
+    svc_err_t *err = svc_sources_find(out, turn->subscriber->sources, link,
+                                      name, turn->db, turn->scratch);
 
     if (err || !*out)
         return err;
@@ -268,11 +196,57 @@ static void ask_ahead(const turn_t *turn, svc_link_t *link,
     svc_source_asked(source, turn->now);
 }
 
+/* Is what stands in FRAMES an event of the log of SOURCE? REASON says why not. */
+static int is_of_log(svc_event_t *event, const char **reason,
+                     const svc_bus_frame_t *frames, const svc_source_t *source,
+                     apr_pool_t *scratch)
+{
+    svc_err_t *err = svc_event_decode(event, frames[0].data, frames[1].data,
+                                      frames[1].length, scratch);
+
+    *reason = err ? err->message
+                  : "it is in a log, and its source and sequence are not of it";
+    return !err && event->position > 0 &&
+           strcmp(event->source, source->name) == 0;
+}
+
+/* Where the page in COUNT frames begins, by the first event that can be read; if
+ * none can, after the tail: that is what was asked for. */
+static apr_int64_t first_position(const svc_bus_frame_t *frames, int count,
+                                  const svc_source_t *source,
+                                  apr_pool_t *scratch)
+{
+    const char *reason;
+    svc_event_t event;
+    int i;
+
+    for (i = 0; i + 1 < count; i += 2) {
+        if (is_of_log(&event, &reason, &frames[i], source, scratch))
+            return event.position - i / 2;
+    }
+    return source->tail.position + 1;
+}
+
+/* What stands at POSITION of the log. Bad or not, the log goes on after it. */
+static void take_replayed(const turn_t *turn, svc_source_t *source,
+                          const svc_bus_frame_t *frames, apr_int64_t position)
+{
+    const char *reason;
+    svc_event_t event;
+
+    atomic_fetch_add(&turn->subscriber->config->stats->received, 1);
+    if (is_of_log(&event, &reason, frames, source, turn->scratch))
+        take_event(turn, source, frames[0].data, &event);
+    else if (svc_source_place(source, position) == SVC_SOURCE_NEXT)
+        svc_gather_bad(turn->subscriber->gather, source, frames, 2, reason);
+}
+
 /* EVENTS source head (subject event)* */
 static svc_err_t *take_events(const turn_t *turn, svc_link_t *link,
                               const svc_bus_frame_t *frames, int count)
 {
     svc_source_t *source;
+    apr_int64_t position;
     svc_err_t *err = introduce(&source, turn, link, frames[1].data);
     int i;
 
@@ -285,9 +259,10 @@ static svc_err_t *take_events(const turn_t *turn, svc_link_t *link,
         svc_source_confirm(source);
     if (count > 3)
         ask_ahead(turn, link, source, &frames[count - 2], (count - 3) / 2);
-    for (i = 3; i + 1 < count && !err; i += 2)
-        err = take_event(turn, link, &frames[i]);
-    return err;
+    position = first_position(&frames[3], count - 3, source, turn->scratch);
+    for (i = 3; i + 1 < count; i += 2, position++)
+        take_replayed(turn, source, &frames[i], position);
+    return NULL;
 }
 
 /* SNAPSHOT source position event-id after last (subject event)* */
@@ -295,13 +270,10 @@ static void take_page(const turn_t *turn, const svc_bus_frame_t *frames,
                       int count)
 {
     svc_subscriber_t *subscriber = turn->subscriber;
-    svc_source_t *source = apr_hash_get(subscriber->sources, frames[1].data,
-                                        APR_HASH_KEY_STRING);
+    svc_source_t *source = svc_sources_get(subscriber->sources,
+                                           frames[1].data);
     const char *after = frames[4].data, *last = frames[5].data;
     svc_batch_move_t move = { .source = frames[1].data };
-    svc_batch_t *batch;
-    apr_pool_t *pool;
-    int i;
 
     if (!source || !source->is_loaded)
         return;
@@ -311,23 +283,14 @@ static void take_page(const turn_t *turn, const svc_bus_frame_t *frames,
     move.to.event_id = frames[3].data;
     if (!svc_source_take_page(source, &move.to, after, last))
         return; /* not what was asked for */
-    batch = svc_gather_batch(&pool, subscriber->gather);
-    svc_batch_add_page(batch, &move, after, last, pool);
-    for (i = 6; i + 1 < count; i += 2) {
-        svc_event_t event;
-        svc_err_t *err = svc_event_decode(&event, frames[i].data,
-                                          frames[i + 1].data,
-                                          frames[i + 1].length, turn->scratch);
-
-        svc_batch_add_state(batch, frames[i].data, &event,
-                            err ? err->message : NULL, pool);
-    }
+    svc_gather_page(subscriber->gather, &move, after, last, &frames[6],
+                    count - 6, turn->scratch);
 }
 
 static void take_reset(const turn_t *turn, const svc_bus_frame_t *frames)
 {
-    svc_source_t *source = apr_hash_get(turn->subscriber->sources,
-                                        frames[1].data, APR_HASH_KEY_STRING);
+    svc_source_t *source = svc_sources_get(turn->subscriber->sources,
+                                           frames[1].data);
 
     if (source && source->is_loaded &&
         svc_source_reset(source, apr_atoi64(frames[2].data), turn->now))
@@ -412,12 +375,11 @@ static svc_link_t *choose_link(const svc_subscriber_t *subscriber,
 static int ask_sources(const turn_t *turn)
 {
     svc_subscriber_t *subscriber = turn->subscriber;
-    apr_hash_index_t *at;
-    int is_complete = 1;
+    const apr_array_header_t *all = svc_sources_all(subscriber->sources);
+    int i, is_complete = 1;
 
-    for (at = apr_hash_first(turn->scratch, subscriber->sources); at;
-         at = apr_hash_next(at)) {
-        svc_source_t *source = apr_hash_this_val(at);
+    for (i = 0; i < all->nelts; i++) {
+        svc_source_t *source = APR_ARRAY_IDX(all, i, svc_source_t *);
 
         is_complete = is_complete && svc_source_is_complete(source);
         if (svc_gather_is_full(subscriber->gather) ||
@@ -438,10 +400,11 @@ svc_err_t *svc_subscriber_turn(int *again, svc_subscriber_t *subscriber,
                                apr_pool_t *scratch)
 {
     turn_t turn = { subscriber, db, now, scratch };
-    svc_err_t *err = NULL;
+    svc_err_t *err;
     int i, is_complete, is_full;
 
     svc_gather_look(subscriber->gather, now);
+    err = svc_sources_reload(subscriber->sources, db, now, scratch);
     for (i = 0; i < subscriber->links->nelts && !err; i++) {
         svc_link_t *link = APR_ARRAY_IDX(subscriber->links, i, svc_link_t *);
 
@@ -459,7 +422,7 @@ svc_err_t *svc_subscriber_turn(int *again, svc_subscriber_t *subscriber,
         svc_link_listen(link, !is_full); /* there is no room for more */
     }
     if (is_complete && svc_gather_is_idle(subscriber->gather) &&
-        apr_hash_count(subscriber->sources) > 0)
+        svc_sources_all(subscriber->sources)->nelts > 0)
         atomic_store(&subscriber->config->stats->caught_up_at, now);
     return err;
 }

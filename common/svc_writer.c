@@ -288,8 +288,10 @@ static void carry_out(svc_writer_t *writer, svc_command_t **batch, int count)
     if (!err || committed) {
         atomic_fetch_add(&writer->config->stats->batches, 1);
         atomic_fetch_add(&writer->config->stats->commands, count);
-        if (tx.last_position)
+        if (tx.last_position) {
+            atomic_fetch_add(&writer->config->stats->logged, 1);
             writer->config->on_commit(writer->config->on_commit_baton);
+        }
         return;
     }
     if (err->kind == SVC_ERR_INTERNAL && count > 1) {

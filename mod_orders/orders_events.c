@@ -20,9 +20,11 @@ static svc_err_t *apply_payment(svc_inbox_outcome_t *outcome,
     svc_stream_tx_t *tx = context->tx;
     orders_payment_t payment;
     int is_repeated;
-    svc_err_t *err = orders_json_read_payment(&payment, event->data, tx->pool);
+    svc_json_t *data;
+    svc_err_t *err = svc_event_data(&data, event, tx->pool);
 
-    if (err || (err = orders_change_pay(&is_repeated, &payment, tx)))
+    if (err || (err = orders_json_read_payment(&payment, data, tx->pool)) ||
+        (err = orders_change_pay(&is_repeated, &payment, tx)))
         return err;
     *outcome = is_repeated ? SVC_INBOX_DUPLICATE : SVC_INBOX_SETTLED;
     return NULL;
@@ -35,10 +37,12 @@ static svc_err_t *apply_expiration(svc_inbox_outcome_t *outcome,
     svc_stream_tx_t *tx = context->tx;
     const char *order_id;
     int changed;
-    svc_err_t *err = orders_json_read_expiration(&order_id, event->data,
-                                                 tx->pool);
+    svc_json_t *data;
+    svc_err_t *err = svc_event_data(&data, event, tx->pool);
 
-    if (err || (err = orders_change_expire(&changed, tx, order_id)))
+    if (err ||
+        (err = orders_json_read_expiration(&order_id, data, tx->pool)) ||
+        (err = orders_change_expire(&changed, tx, order_id)))
         return err;
     *outcome = changed ? SVC_INBOX_SETTLED : SVC_INBOX_IGNORED;
     return NULL;
@@ -65,9 +69,6 @@ static svc_err_t *apply(svc_inbox_outcome_t *outcome,
     for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (strcmp(event->type, table[i].type) != 0)
             continue;
-        if (!event->data)
-            return svc_err_make(context->tx->pool, SVC_ERR_INVALID,
-                                "data must be there");
         *outcome = SVC_INBOX_IGNORED;
         return table[i].apply(outcome, context, event);
     }

@@ -18,8 +18,16 @@ static int is_created(const svc_event_t *event)
 static svc_err_t *read_ticket(orders_ticket_t *ticket, const svc_event_t *event,
                               apr_pool_t *pool)
 {
-    svc_err_t *err = orders_json_read_ticket(ticket, event->data, pool);
+    apr_pool_t *tree;
+    svc_json_t *data;
+    svc_err_t *err;
 
+    apr_pool_create(&tree, pool);
+    err = svc_event_data(&data, event, tree);
+    if (!err)
+        err = orders_json_read_ticket(ticket, data, pool);
+    err = svc_err_copy(err, pool);
+    apr_pool_destroy(tree);
     if (err)
         return err;
     if (is_created(event) != (ticket->version == 0))
@@ -160,14 +168,13 @@ static void add_link(apr_array_header_t *links, apr_hash_t *chains,
 {
     const svc_event_t *event = item->event;
     orders_ticket_t *ticket = apr_palloc(pool, sizeof(*ticket));
-    const char *id;
     chain_t *chain;
     link_t *link;
 
     if (read_ticket(ticket, event, pool)) {
-        id = event->data ? svc_json_get_string(event->data, "id") : NULL;
-        if (id)
-            find_chain(chains, order, id)->is_broken = 1;
+        /* Its entity is all that is left to say which chain it breaks. */
+        if (event->entity)
+            find_chain(chains, order, event->entity)->is_broken = 1;
         return;
     }
     chain = find_chain(chains, order, ticket->id);

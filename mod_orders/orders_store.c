@@ -15,6 +15,11 @@
     "UPDATE orders SET status = 'cancelled', cancel_reason = %s, " \
     "active_ticket_id = NULL, due_at = NULL, " CHANGE " WHERE id = %s "
 
+#define INSERT_TICKET(insert, on_conflict) \
+    insert " orders_tickets (id, source, title, user_id, order_id, cents, " \
+    "version, claimed_by) VALUES (%s, %s, %s, %s, %s, %lld, %lld, " \
+    "(SELECT o.id FROM orders o WHERE o.active_ticket_id = %s))" on_conflict
+
 static void read_order(order_t *order, const svc_db_row_t *row)
 {
     order->id = svc_db_row_text(row, 0);
@@ -287,12 +292,9 @@ svc_err_t *orders_store_insert_ticket(int *changed, svc_stream_tx_t *tx,
 {
     static const svc_db_sql_t sql = {
         "orders_store_insert_ticket",
-        SVC_DB_SAME("INSERT INTO orders_tickets (id, source, title, user_id, "
-                    "order_id, cents, version, claimed_by) "
-                    "SELECT %s, %s, %s, %s, %s, %lld, %lld, "
-                    "(SELECT o.id FROM orders o WHERE o.active_ticket_id = %s) "
-                    "WHERE NOT EXISTS (SELECT 1 FROM orders_tickets "
-                    "WHERE id = %s)")
+        { INSERT_TICKET("INSERT INTO", " ON CONFLICT DO NOTHING"),
+          INSERT_TICKET("INSERT INTO", " ON CONFLICT DO NOTHING"),
+          INSERT_TICKET("INSERT IGNORE INTO", "") }
     };
     const char *args[] = { ticket->id,
                            ticket->source,
@@ -301,7 +303,6 @@ svc_err_t *orders_store_insert_ticket(int *changed, svc_stream_tx_t *tx,
                            ticket->order_id,
                            svc_db_arg(ticket->cents, tx->pool),
                            svc_db_arg(ticket->version, tx->pool),
-                           ticket->id,
                            ticket->id };
 
     return svc_db_run(changed, tx->db, &sql, args, tx->pool);

@@ -36,14 +36,17 @@ void tickets_events_updated(svc_stream_tx_t *tx, const ticket_t *ticket)
 static svc_err_t *read_order(order_t *out, const svc_event_t *event,
                              apr_pool_t *pool)
 {
-    const svc_json_t *ticket =
-        event->data ? svc_json_get_object(event->data, "ticket") : NULL;
+    const svc_json_t *ticket;
     apr_int64_t version;
+    svc_json_t *data;
+    svc_err_t *err = svc_event_data(&data, event, pool);
 
-    if (!event->data ||
-        !(out->id = svc_id_parse(svc_json_get_string(event->data, "id"), pool)))
+    if (err)
+        return err;
+    ticket = svc_json_get_object(data, "ticket");
+    if (!(out->id = svc_id_parse(svc_json_get_string(data, "id"), pool)))
         return svc_err_make(pool, SVC_ERR_INVALID, "data.id must be a UUID");
-    if (!svc_json_get_count(&version, event->data, "version"))
+    if (!svc_json_get_count(&version, data, "version"))
         return svc_err_make(pool, SVC_ERR_INVALID,
                             "data.version must be an integer of at least 0");
     if (!ticket || !(out->ticket_id = svc_id_parse(

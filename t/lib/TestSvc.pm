@@ -156,6 +156,12 @@ sub order {
 
 sub db {
     my ($where) = @_;
+    if (ref $where eq 'ARRAY') {   # services in files of their own: together they have each table once
+        my ($first, @others) = @$where;
+        my $db = db($first);
+        $db->do('ATTACH ? AS ' . "other$_", undef, $others[$_]->db_file) for 0 .. $#others;
+        return $db;
+    }
     my $file = blessed $where ? $where->db_file
              : $where =~ m{/}  ? $where
              :                   Apache::Test::vars('t_logs') . "/$where.db";
@@ -268,7 +274,7 @@ Get one, decoded, or die; options as for api (C<user> of order: bob).
 
 =item db($vhost)
 
-A read-only DBI handle on its SQLite file.
+A read-only DBI handle on its SQLite file; of several servers, C<db([$seller, $buyer])>, on all their files at once.
 
 =item endpoint($name)
 

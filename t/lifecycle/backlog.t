@@ -9,24 +9,7 @@ use TestSvc;
 use TestSvc::Clients;
 use TestSvc::Server;
 
-my $seller = TestSvc::Server->new(modules => ['tickets']);
-my $buyer = TestSvc::Server->new(modules => ['orders']);
-$seller->write_conf(site => sprintf <<'CONF', $buyer->endpoint('orders_pub'), $buyer->endpoint('orders_replay'));
-DBDriver sqlite3
-DBDParams "@dir@/data/shop.db"
-DBDMax 64
-TicketsPublish tcp://127.0.0.1:@port:tickets_pub@
-TicketsReplay tcp://127.0.0.1:@port:tickets_replay@
-TicketsSubscribe %s %s
-CONF
-$buyer->write_conf(site => sprintf <<'CONF', $seller->endpoint('tickets_pub'), $seller->endpoint('tickets_replay'));
-DBDriver sqlite3
-DBDParams "@dir@/data/shop.db"
-DBDMax 64
-OrdersPublish tcp://127.0.0.1:@port:orders_pub@
-OrdersReplay tcp://127.0.0.1:@port:orders_replay@
-OrdersSubscribe %s %s
-CONF
+my ($seller, $buyer) = TestSvc::Server->pair;
 
 sub head { return db($seller)->selectrow_array('SELECT position FROM tickets_head') }
 sub cursor { my ($at) = eval { db($buyer)->selectrow_array('SELECT position FROM orders_cursor WHERE source = ?', undef,

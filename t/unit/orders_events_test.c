@@ -52,7 +52,7 @@ static svc_err_t *replace_from(const char *source, const char *id, int version,
     svc_inbox_context_t context = { &tx, inbox, 1 };
     svc_event_t event = { "e", source,
                           version ? "ticket:updated" : "ticket:created", id, 0,
-                          9, NULL, "{}" };
+                          9, NULL, "{}", NULL, 0 };
     svc_err_t *err;
 
     event.data = svc_json_object(fixture.pool);

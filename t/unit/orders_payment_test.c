@@ -36,7 +36,7 @@ static svc_err_t *hear(svc_inbox_outcome_t *outcome, const char *type,
                        const char *data)
 {
     svc_inbox_context_t context = { &tx, inbox, 0 };
-    svc_event_t event = { "e", SOURCE, type, NULL, 0, 0, NULL, "{}" };
+    svc_event_t event = { "e", SOURCE, type, NULL, 0, 0, NULL, "{}", NULL, 0 };
     svc_err_t *err;
 
     must(svc_json_parse(&event.data, data, strlen(data), fixture.pool));

@@ -50,7 +50,7 @@ static svc_err_t *hear_from(svc_inbox_outcome_t *outcome, const char *source,
     svc_inbox_context_t context = { &tx, inbox, is_ordered };
     svc_event_t event = { "e", source,
                           version ? "ticket:updated" : "ticket:created", id, 0,
-                          1, NULL, "{}" };
+                          1, NULL, "{}", NULL, 0 };
     svc_err_t *err;
 
     event.data = svc_json_object(fixture.pool);
@@ -187,7 +187,7 @@ static void bad_events(void)
         { "ticket:created", "\"version\":\"0\"", "a version that is a text" }
     };
     svc_inbox_context_t context = { &tx, inbox, 1 };
-    svc_event_t event = { "e", SOURCE, NULL, NULL, 0, 1, NULL, "" };
+    svc_event_t event = { "e", SOURCE, NULL, NULL, 0, 1, NULL, "", NULL, 0 };
     svc_inbox_outcome_t outcome;
     size_t i;
 

@@ -13,16 +13,25 @@ static svc_inbox_t *inbox;
 static svc_stats_t stats;
 static int was_ordered; /* what the last event was told */
 
+static svc_json_t *data_of(const svc_event_t *event)
+{
+    svc_json_t *data;
+
+    must(svc_event_data(&data, event, fixture.pool));
+    return data;
+}
+
 /* x_a holds the version of each entity; -1 is none. */
 static svc_err_t *apply(svc_inbox_outcome_t *outcome,
                         const svc_inbox_context_t *context,
                         const svc_event_t *event)
 {
-    const char *what = svc_json_get_string(event->data, "do");
     svc_stream_tx_t *tx = context->tx;
+    svc_json_t *data = data_of(event);
+    const char *what = svc_json_get_string(data, "do");
     apr_int64_t version = 0, known = -1;
-    const char *id = svc_json_get_string(event->data, "id");
-    const char *args[] = { svc_json_get_string(event->data, "id") };
+    const char *id = svc_json_get_string(data, "id");
+    const char *args[] = { id };
     job_t job = { .kind = JOB_COUNT, .id = id };
 
     was_ordered = context->is_ordered;
@@ -42,7 +51,7 @@ static svc_err_t *apply(svc_inbox_outcome_t *outcome,
         *outcome = SVC_INBOX_EARLY;
         return NULL;
     }
-    svc_json_get_count(&version, event->data, "version");
+    svc_json_get_count(&version, data, "version");
     must(svc_db_get(&known, tx->db,
                     fixture_sql("SELECT n FROM x_a WHERE id = %s"), args,
                     tx->pool));
@@ -57,13 +66,14 @@ static svc_err_t *replace(const svc_inbox_context_t *context,
                           const svc_event_t *event)
 {
     svc_stream_tx_t *tx = context->tx;
-    const char *id = svc_json_get_string(event->data, "id");
-    const char *what = svc_json_get_string(event->data, "do");
+    svc_json_t *data = data_of(event);
+    const char *id = svc_json_get_string(data, "id");
+    const char *what = svc_json_get_string(data, "do");
     apr_int64_t version = 0;
 
     if (what && strcmp(what, "refuse") == 0)
         return svc_err_make(tx->pool, SVC_ERR_INVALID, "it is not liked");
-    svc_json_get_count(&version, event->data, "version");
+    svc_json_get_count(&version, data, "version");
     must(svc_db_text(tx->db, apr_psprintf(tx->pool, "DELETE FROM x_a WHERE "
                                           "id = '%s'", id), tx->pool));
     return svc_db_text(tx->db, apr_psprintf(

@@ -59,6 +59,7 @@ static void write_events(const svc_stream_t *instance, int count)
         svc_stream_emit(&tx, "x:y", "018f3a7e-1234-7abc-8def-0123456789ab",
                         NULL, NULL, NULL);
     must(svc_stream_commit(&tx));
+    atomic_fetch_add(&stats.logged, 1); /* as the writer does */
 }
 
 /* The next message on SOCKET, waiting for it; 0 frames after 2 s. */
@@ -102,7 +103,7 @@ static int drain(void)
 
 static void start(void)
 {
-    must(svc_bus_create(&bus, fixture.pool));
+    must(svc_bus_create(&bus, "test", NULL, fixture.pool));
     publisher = svc_publisher_create(&config, bus, fixture.pool);
     turn();
 }
@@ -170,10 +171,11 @@ static void restarting(void)
     must(svc_stream_begin(&tx, db, stream, fixture.pool));
     must(svc_stream_set_published(&tx, marked));
     must(svc_stream_commit(&tx));
+    atomic_fetch_add(&stats.logged, 1);
     svc_bus_destroy(bus);
     write_events(stream, 2);
     atomic_store(&stats.published_to, 0); /* another httpd */
-    must(svc_bus_create(&bus, fixture.pool));
+    must(svc_bus_create(&bus, "test", NULL, fixture.pool));
     publisher = svc_publisher_create(&config, bus, fixture.pool);
     write_events(stream, 1);
     turn();
@@ -194,9 +196,9 @@ static void bound_already(void)
     svc_bus_socket_t *socket;
 
     svc_bus_destroy(bus);
-    must(svc_bus_create(&other, fixture.pool));
+    must(svc_bus_create(&other, "test", NULL, fixture.pool));
     must(svc_bus_open(&socket, other, SVC_BUS_PUB, config.publish,
-                      fixture.pool));
+                      NULL, fixture.pool));
     start();
     is_int(fixture_logged("SVC020"), 1, "an endpoint in use is said");
     now += 500;
@@ -344,10 +346,11 @@ int main(void)
     db = fixture_database("x.db", &jobs_schema, stream);
     must(svc_stream_head(&source, &now, db, stream, fixture.pool));
     now = svc_time_now();
-    must(svc_bus_create(&client, fixture.pool));
-    must(svc_bus_open(&sub, client, SVC_BUS_SUB, config.publish, fixture.pool));
-    must(svc_bus_open(&dealer, client, SVC_BUS_DEALER, config.replay,
+    must(svc_bus_create(&client, "test", NULL, fixture.pool));
+    must(svc_bus_open(&sub, client, SVC_BUS_SUB, config.publish, NULL,
                       fixture.pool));
+    must(svc_bus_open(&dealer, client, SVC_BUS_DEALER, config.replay,
+                      NULL, fixture.pool));
     svc_bus_subscribe(sub, "");
     start();
     publishing();

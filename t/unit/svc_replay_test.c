@@ -319,6 +319,7 @@ static void pages(void)
 {
     const char *head = id_at(10), *later;
     svc_event_t event;
+    svc_json_t *data;
 
     snapshot(0, "", "", "2");
     is_str(said(), apr_pstrcat(fixture.pool, "SNAPSHOT 10 ", head,
@@ -330,7 +331,8 @@ static void pages(void)
     is_str(event.type, "x:state", "an entity is an event");
     is_str(event.source, source, "... of this source");
     is_int(event.position, 10, "... at the snapshot's position");
-    ok(svc_json_type(event.data, "n") == SVC_JSON_NUMBER,
+    must(svc_event_data(&data, &event, fixture.pool));
+    ok(svc_json_type(data, "n") == SVC_JSON_NUMBER,
        "... with its data");
     ok(strlen(event.id) == 36, "... and an id");
     write_events(1);

@@ -86,7 +86,7 @@ static void turn_for(int ms)
 
 static void start_machine(machine_t *machine)
 {
-    must(svc_bus_create(&machine->bus, fixture.pool));
+    must(svc_bus_create(&machine->bus, "test", NULL, fixture.pool));
     machine->publisher = svc_publisher_create(&machine->config, machine->bus,
                                               fixture.pool);
 }
@@ -99,7 +99,7 @@ static void stop_machine(machine_t *machine)
 
 static void start_follower(follower_t *follower)
 {
-    must(svc_bus_create(&follower->bus, fixture.pool));
+    must(svc_bus_create(&follower->bus, "test", NULL, fixture.pool));
     follower->subscriber = svc_subscriber_create(&config, follower->bus,
                                                  fixture.pool);
 }
@@ -527,12 +527,12 @@ static void setup(jobs_t *jobs)
     const char *endpoints[3];
     int i;
 
-    must(svc_bus_create(&raw_bus, fixture.pool));
+    must(svc_bus_create(&raw_bus, "test", NULL, fixture.pool));
     for (i = 0; i < 3; i++) {
         endpoints[i] = apr_psprintf(fixture.pool, "ipc://%s/%s",
                                     fixture.folder, names[i]);
         must(svc_bus_open(sockets[i], raw_bus,
-                          i < 2 ? SVC_BUS_PUB : SVC_BUS_ROUTER, endpoints[i],
+                          i < 2 ? SVC_BUS_PUB : SVC_BUS_ROUTER, endpoints[i], NULL,
                           fixture.pool));
     }
     setup_machine(&good, "good");

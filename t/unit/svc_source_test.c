@@ -330,6 +330,44 @@ static void long_names(void)
     is_int(page(20, id, "k", ""), 1, "... to its end");
 }
 
+/* --- another follower of the same database has moved the cursor ------------------- */
+
+static void overtaken(void)
+{
+    svc_inbox_cursor_t ahead = { 9, "nine" }, behind = { 8, "eight" };
+
+    begin_confirmed(3, "three", 3);
+    ok(svc_source_is_complete(source), "a log is taken to its end");
+    svc_source_reload(source, &ahead, NOW);
+    is_int(svc_source_place(source, 10), SVC_SOURCE_NEXT,
+           "where another follower has moved the cursor, the next event is "
+           "taken");
+    is_int(svc_source_place(source, 9), SVC_SOURCE_KNOWN,
+           "what the other one took is known");
+    ok(svc_source_is_complete(source), "nothing is missing then");
+
+    svc_source_hear(source, 12, NOW);
+    ok(svc_source_wants_more(source, NOW), "what is missing is asked for");
+    ok(!svc_source_wants_more(source, NOW + 500), "not twice at once");
+    svc_source_reload(source, &behind, NOW + 500);
+    ok(!svc_source_wants_more(source, NOW + 500),
+       "the other one is left a moment to take it");
+    ok(svc_source_wants_more(source, NOW + 600),
+       "then it is asked for, though nothing was heard meanwhile");
+    is_str(source->tail.event_id, "eight", "from the cursor as it is");
+}
+
+static void overtaken_in_doubt(void)
+{
+    svc_inbox_cursor_t cursor = { 4, "four" };
+
+    begin_confirmed(3, "three", 3);
+    svc_source_hear(source, 5, NOW + 60000); /* after a silence */
+    svc_source_reload(source, &cursor, NOW + 60000);
+    is_int(svc_source_place(source, 5), SVC_SOURCE_LATER,
+           "a log that was in doubt still is");
+}
+
 int main(void)
 {
     fixture_begin();
@@ -345,5 +383,7 @@ int main(void)
     pages_after_reset();
     loading_again();
     long_names();
+    overtaken();
+    overtaken_in_doubt();
     return fixture_end();
 }

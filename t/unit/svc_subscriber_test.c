@@ -43,7 +43,7 @@ static void turn(void)
 
 static void start_publisher(void)
 {
-    must(svc_bus_create(&pub_bus, fixture.pool));
+    must(svc_bus_create(&pub_bus, "test", NULL, fixture.pool));
     publisher = svc_publisher_create(&pub_config, pub_bus, fixture.pool);
 }
 
@@ -55,7 +55,7 @@ static void stop_publisher(void)
 
 static void start_subscriber(void)
 {
-    must(svc_bus_create(&sub_bus, fixture.pool));
+    must(svc_bus_create(&sub_bus, "test", NULL, fixture.pool));
     subscriber = svc_subscriber_create(&sub_config, sub_bus, fixture.pool);
 }
 
@@ -78,6 +78,8 @@ static void edit(const svc_stream_t *instance, int i)
     ticket.cents = 100 * i + versions[i];
     must(tickets_service_edit(&ticket, &tx, &none, fixture.pool));
     must(svc_stream_commit(&tx));
+    if (instance == stream)
+        atomic_fetch_add(&pub_stats.logged, 1); /* as the writer does */
 }
 
 static void create(int i)
@@ -371,9 +373,9 @@ int main(void)
     peers[1].publish = apr_psprintf(fixture.pool, "ipc://%s/raw",
                                     fixture.folder);
     peers[1].replay = NULL;
-    must(svc_bus_create(&raw_bus, fixture.pool));
+    must(svc_bus_create(&raw_bus, "test", NULL, fixture.pool));
     must(svc_bus_open(&raw, raw_bus, SVC_BUS_PUB, peers[1].publish,
-                      fixture.pool));
+                      NULL, fixture.pool));
     {
         apr_array_header_t *list = apr_array_make(fixture.pool, 2,
                                                   sizeof(peers[0]));

@@ -74,7 +74,7 @@ static svc_event_t order_event(const char *source, const char *order,
 {
     svc_event_t event = { "e", source,
                           version ? "order:updated" : "order:created", order,
-                          0, 9, NULL, "{}" };
+                          0, 9, NULL, "{}", NULL, 0 };
     svc_json_t *of = svc_json_object(fixture.pool);
 
     event.data = svc_json_object(fixture.pool);
@@ -94,7 +94,7 @@ static void reserve(const char *source, const char *order, const char *ticket)
     begin();
     must(tickets_events_handler.apply(&outcome, &context, &event));
     commit();
-    if (outcome != SVC_INBOX_APPLIED)
+    if (outcome != SVC_INBOX_SETTLED)
         ok(0, "the ticket is reserved first");
 }
 

@@ -9,8 +9,9 @@ use Scalar::Util qw(refaddr weaken);
 use Time::HiRes qw(sleep time);
 use ZMQ::FFI ();
 use ZMQ::FFI::Constants qw(ZMQ_XPUB ZMQ_SUB ZMQ_ROUTER ZMQ_DEALER ZMQ_LINGER ZMQ_RCVTIMEO);
+use constant { ZMQ_CURVE_PUBLICKEY => 48, ZMQ_CURVE_SECRETKEY => 49, ZMQ_CURVE_SERVERKEY => 50 };
 
-our @EXPORT = qw(cloudevent replay new_uuid);
+our @EXPORT = qw(cloudevent replay new_keys new_uuid);
 
 my $Json = JSON::PP->new->utf8->canonical;
 my $Context;
@@ -22,16 +23,33 @@ sub context {   # one per process: a context does not survive a fork
     return $Context;
 }
 
-sub socket_of {
-    my ($type) = @_;
+sub socket_of {   # $curve: { public, secret, server }, for a client of CURVE
+    my ($type, $curve) = @_;
     my $socket = context()->socket($type);
     $socket->set(ZMQ_LINGER, 'int', 0);
+    if ($curve) {
+        $socket->set(ZMQ_CURVE_PUBLICKEY, 'string', $curve->{public});
+        $socket->set(ZMQ_CURVE_SECRETKEY, 'string', $curve->{secret});
+        $socket->set(ZMQ_CURVE_SERVERKEY, 'string', $curve->{server});
+    }
     weaken($Open{refaddr $socket} = $socket);
     return $socket;
 }
 
 # The context's end waits for each socket that is still open, for ever.
 END { $_ && $_->close for values %Open; %Open = () }
+
+# A pair of keys from svc-keygen, in the files $path.public and $path.secret.
+sub new_keys {
+    my ($path) = @_;
+    my $program = ($ENV{TEST_BUILD} || 'build') . '/svc-keygen';
+    open my $pipe, '-|', $program, $path or die "$program: $!\n";
+    chomp(my $public = <$pipe> // die "$program made no keys\n");
+    close $pipe or die "$program failed\n";
+    open my $file, '<', "$path.secret" or die "$path.secret: $!\n";
+    chomp(my $secret = <$file>);
+    return { public => $public, secret => $secret, public_file => "$path.public", secret_file => "$path.secret" };
+}
 
 sub new_uuid {
     my @hex = map { sprintf '%04x', int rand 65536 } 1 .. 8;
@@ -89,7 +107,8 @@ sub send {
 
 sub subscriber {
     my ($class, $endpoint, @prefixes) = @_;
-    my $socket = socket_of(ZMQ_SUB);
+    my $curve = @prefixes && ref $prefixes[-1] ? pop @prefixes : undef;
+    my $socket = socket_of(ZMQ_SUB, $curve);
     $socket->subscribe($_) for @prefixes ? @prefixes : '';
     $socket->connect($endpoint);
     return bless { socket => $socket }, $class;
@@ -121,7 +140,7 @@ sub answer {   # serves one request; returns its frames, or nothing after $secon
 sub replay {
     my $endpoint = shift;
     my %opt = (source => '', position => 0, event_id => '', limit => 100, seconds => 5, @_);
-    my $socket = socket_of(ZMQ_DEALER);
+    my $socket = socket_of(ZMQ_DEALER, $opt{curve});
     $socket->connect($endpoint);
     $socket->send_multipart(['REPLAY', @opt{qw(source position event_id limit)}]);
     my ($kind, @frames) = receive($socket, $opt{seconds});
@@ -172,6 +191,11 @@ TestSvc::Event - publish, subscribe and replay over raw ZeroMQ
     my $page = replay(endpoint('SHOP_TICKETS_REPLAY'), position => 0, limit => 10);
     # { kind => 'EVENTS', source => ..., head => ..., events => [ { subject => ..., event => {...} }, ... ] }
     # { kind => 'RESET', source, head }, { kind => 'ERROR', message }
+
+    my $keys = new_keys("$dir/client");        # svc-keygen; { public, secret, public_file, secret_file }
+    my $curve = { %$keys, server => $public_key_of_the_service };
+    my $ear = TestSvc::Event->subscriber($endpoint, 'ticket:', $curve);
+    my $page = replay($endpoint, curve => $curve);
 
     my $log = TestSvc::Event->replayer($endpoint);
     $log->answer(5, sub { my ($source, $position, $event_id, $limit) = @_;

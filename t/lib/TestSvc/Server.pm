@@ -64,6 +64,11 @@ sub new {
         user    => undef,
         limits  => undef,
         ports   => {},
+        env     => {},
+        host    => '127.0.0.1',
+        bus     => '127.0.0.1',
+        within  => [],
+        data    => undef,
         %opt,
     }, $class;
     # abs_path: the directory is compared with /proc, and a temporary one may be behind a link.
@@ -73,6 +78,24 @@ sub new {
     $self->chown_data if defined $self->{user} && $> == 0;
     $self->write_conf;
     return $self;
+}
+
+# A tickets and an orders service, each an httpd with a database of its own, each following the other.
+sub pair {
+    my ($class, %opt) = @_;
+    my @pair = map { $class->new(%opt, modules => [$_]) } qw(tickets orders);
+    $pair[0]->follow($pair[1]);
+    $pair[1]->follow($pair[0]);
+    return @pair;
+}
+
+# Of a server with one module: it publishes, and follows those PEERS, who have the other one.
+sub follow {
+    my ($self, @peers) = @_;
+    my ($own, $other) = $self->{modules}[0] eq 'tickets' ? qw(tickets orders) : qw(orders tickets);
+    $self->write_conf(site => join '', "DBDriver sqlite3\nDBDParams \"" . $self->db_file . "\"\nDBDMax 64\n",
+        map { sprintf "\u$own%s %s\n", @$_ } [Publish => $self->endpoint("${own}_pub")], [Replay => $self->endpoint("${own}_replay")],
+        map { [Subscribe => $_->endpoint("${other}_pub") . ' ' . $_->endpoint("${other}_replay")] } @peers);
 }
 
 sub chown_data {
@@ -89,7 +112,7 @@ sub write_conf {
         : "StartServers 2\nServerLimit 3\nThreadLimit 8\nThreadsPerChild 8\nMaxRequestWorkers 24\n"
         . "MinSpareThreads 9\nMaxSpareThreads 24\n";
     my $conf = join '',
-        "ServerRoot \"\@dir\@\"\nServerName 127.0.0.1\nListen 127.0.0.1:\@port:http\@\n",
+        "ServerRoot \"\@dir\@\"\nServerName 127.0.0.1\nListen $self->{host}:\@port:http\@\n",
         "DocumentRoot \"\@dir\@/htdocs\"\nDefaultRuntimeDir \"\@dir\@/logs\"\nPidFile \"\@dir\@/logs/httpd.pid\"\n",
         "ErrorLog \"\@dir\@/logs/error_log\"\nLogLevel info\n",
         (defined $self->{user} ? "User $self->{user}\nGroup " . getgrgid((getpwnam $self->{user})[3]) . "\n" : ''),
@@ -123,9 +146,9 @@ sub port {
 }
 
 sub dir      { return $_[0]{dir} }
-sub url      { return 'http://127.0.0.1:' . $_[0]->port . (defined $_[1] ? $_[1] : '') }
-sub endpoint { return 'tcp://127.0.0.1:' . $_[0]->port($_[1]) }
-sub db_file  { return "$_[0]{dir}/data/shop.db" }
+sub url      { return "http://$_[0]{host}:" . $_[0]->port . (defined $_[1] ? $_[1] : '') }
+sub endpoint { return "tcp://$_[0]{bus}:" . $_[0]->port($_[1]) }
+sub db_file  { return ($_[0]{data} || $_[0])->{dir} . '/data/shop.db' }
 
 sub error_log_file { return "$_[0]{dir}/logs/error_log" }
 
@@ -154,7 +177,8 @@ sub start {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>', "$self->{dir}/logs/stdout";
         open STDERR, '>&', \*STDOUT;
-        { no warnings; exec $Httpd, '-f', "$self->{dir}/httpd.conf", '-DFOREGROUND' }
+        @ENV{ keys %{ $self->{env} } } = values %{ $self->{env} };
+        { no warnings; exec @{ $self->{within} }, $Httpd, '-f', "$self->{dir}/httpd.conf", '-DFOREGROUND' }
         POSIX::_exit(127);
     }
     $self->{pid} = $pid;
@@ -182,7 +206,7 @@ sub stdout {
 
 sub answers {
     my ($self) = @_;
-    return !!IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->port, Timeout => 1);
+    return !!IO::Socket::INET->new(PeerAddr => $self->{host}, PeerPort => $self->port, Timeout => 1);
 }
 
 sub signal {
@@ -280,6 +304,19 @@ sub children {
     return @children;
 }
 
+# The child that has the other end of a connection which leaves from PORT here, or undef.
+sub child_of {
+    my ($self, $port) = @_;
+    open my $table, '<', '/proc/net/tcp' or croak "/proc/net/tcp: $!";
+    my $ends = sprintf ': 0100007F:%04X 0100007F:%04X ', $self->port, $port;
+    my ($line) = grep { index($_, $ends) > 0 } <$table>;
+    my $inode = defined $line ? (split ' ', $line)[9] : return;
+    for my $pid ($self->children) {
+        return $pid if grep { (readlink $_ || '') eq "socket:[$inode]" } glob "/proc/$pid/fd/*";
+    }
+    return;
+}
+
 # The living process that said last that it leads this module's event bus, or undef.
 sub leader_pid {
     my ($self, $module) = @_;
@@ -346,8 +383,18 @@ TestSvc::Server - an httpd of a suite's own
 Writes DIR/httpd.conf and nothing more. C<mpm> (event, or TEST_MPM), C<modules> ([tickets, orders]), C<site> (replaces
 the database and event directives), C<conf> (added at the end), C<user> (the User directive; as root, data/ is given
 to them), C<limits> (replaces the MPM's sizes), C<dir> (default: a temporary one, removed with the object),
-C<patience> (seconds to start). In the texts C<@dir@> is the directory, C<@port:NAME@> a free port of that name.
+C<patience> (seconds to start), C<env> (a hash of environment variables),
+C<data> (the server whose database file it shares), C<host> and C<bus> (the addresses for HTTP and for events, if not
+127.0.0.1), C<within> (a command to start httpd by, such as C<nsenter>). In the texts C<@dir@> is the directory, C<@port:NAME@> a free port of that name.
 The database is DIR/data/shop.db; the endpoints are tickets_pub, tickets_replay, orders_pub, orders_replay.
+
+=item pair(%opt)
+
+A tickets and an orders service, in this order, each with a database of its own, each following the other.
+
+=item follow(@peers)
+
+Of a server with one module: configures it to publish, and to follow these, who have the other module.
 
 =item write_conf(%change)
 
@@ -361,7 +408,7 @@ Return when the (new) server answers; die with its error log otherwise.
 
 Return how long it took; die when a process is left. kill9_parent_and_children does what it says.
 
-=item signal($name), pid, pids, children, leader_pid($module), wait_leader($module, $not, $seconds)
+=item signal($name), pid, pids, children, child_of($port), leader_pid($module), wait_leader($module, $not, $seconds)
 
 =item configtest
 

@@ -123,6 +123,7 @@ TestSvc::Truth - the invariants, by SQL
     wait_quiet('shop');         # until each service has applied all that the other told
     truth_ok('shop');           # positions, versions, events, replica, one order per ticket, payments
 
-C<'shop'> may be a L<TestSvc::Server>. C<behind($db)> is the number of events still to be applied.
+C<'shop'> may be a L<TestSvc::Server>, or two in an array, when each has one service and a file of its own.
+C<behind($db)> is the number of events still to be applied.
 
 =cut

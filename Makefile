@@ -1,10 +1,12 @@
 # Targets for people; how to compile is known to apxs-build.sh alone, how to test to t/check.sh alone.
 #
-# Variables: CC, SANITIZE, BUILD (see apxs-build.sh), PORT (run, demo), T (files for `make test`), ROUNDS (soak), DESTDIR, PREFIX.
+# Variables: CC, SANITIZE, BUILD (see apxs-build.sh), PORT (run, demo), T (files for `make test`), ROUNDS (soak),
+# SEEDS (simulate), DESTDIR, PREFIX.
 
 PORT ?= 8080
 T ?=
 ROUNDS ?= 20
+SEEDS ?= 1000
 export PORT
 
 # make's own default of CC is "cc": leave the choice to apxs-build.sh unless the caller made one.
@@ -21,8 +23,9 @@ help:
 #: make               build/mod_tickets.so, build/mod_orders.so and build/svc-keygen
 #: make run           start both on http://127.0.0.1:8080 (PORT=...), Ctrl-C stops
 #: make demo          load the weekly prices of t/data into the one that runs on PORT
-#: make test          layout checks, unit tests, all suites (T="t/tickets/x.t" for some)
+#: make test          layout checks, unit tests, simulation, all suites (T="t/tickets/x.t" for some)
 #: make unit          C unit tests only
+#: make simulate      SEEDS=1000 random schedules of losses and crashes in a simulated world
 #: make check-layout  the rules about files, symbols and includes only
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
 #: make test-mpms     the suites under event, worker and prefork
@@ -46,6 +49,10 @@ demo:
 unit: packages-build
 	@./apxs-build.sh modules units
 	@prove --exec '' $${BUILD:-build}/unit/*_test
+
+simulate: packages-build
+	@./apxs-build.sh sim
+	@SEEDS=$(SEEDS) $${BUILD:-build}/sim
 
 check-layout: all
 	@prove t/layout.t
@@ -78,5 +85,5 @@ install: all
 clean:
 	@rm -rf build run
 
-.PHONY: all help packages packages-build packages-bench run demo unit check-layout test test-asan test-mpms soak \
+.PHONY: all help packages packages-build packages-bench run demo unit simulate check-layout test test-asan test-mpms soak \
         bench install clean

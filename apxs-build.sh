@@ -1,11 +1,12 @@
 #!/bin/bash
-# apxs-build.sh [modules|tools|lib|units|crash|bench]...: compile what changed. The only place that knows compiler flags.
+# apxs-build.sh [modules|tools|lib|units|sim|crash|bench]...: compile what changed. The only place that knows compiler flags.
 #
 #   lib      $BUILD/libsvc.a     common/ without httpd: all but svc_ap_*
 #            $BUILD/libsvc_ap.a  common/svc_ap_*, which needs httpd
 #   modules  $BUILD/mod_tickets.so, $BUILD/mod_orders.so: each exports its module record and nothing else
 #   tools    $BUILD/svc-keygen
 #   units    $BUILD/unit/NAME_test from each t/unit/NAME_test.c, with the pure half of everything (no httpd)
+#   sim      $BUILD/sim from t/sim/*.c, with the pure half of everything in a simulated world
 #   crash    $BUILD/crash.so from t/crash/crash.c, which suites preload into httpd; never with a sanitizer
 #   bench    $BUILD/bench/NAME from each bench/NAME.c, alike; needs libsqlite3's headers
 #
@@ -64,6 +65,7 @@ includes() {   # which folders a source may include from
     mod_orders/*)   echo -Icommon -Imod_orders ;;
     bench/*)        echo -Icommon -Imod_tickets -Imod_orders -Ibench ;;
     t/unit/*)       echo -Icommon -Imod_tickets -Imod_orders -It/unit ;;
+    t/sim/*)        echo -Icommon -Imod_tickets -Imod_orders -It/unit -It/sim ;;
     esac
 }
 compile() {
@@ -148,6 +150,20 @@ build_crash() {   # it is loaded into sh as well, which starts httpd where a san
     echo "cc $src"
     $CC $plain -shared -o "$out" "$src" -Wl,-z,relro $(pkg-config --libs libzmq) -ldl || die "could not build $out"
 }
+# Its own svc_bus_* come before the library's, its clock is exported to libapr and libsqlite3, and the calls that it
+# wants to see come by it.
+build_sim() {
+    local src pure name wraps= out=$BUILD/sim
+    pure=$(pure_modules)
+    src=$(sources t/sim/*.c)
+    compile_all $src $pure
+    up_to_date "$out" $(objects $src $pure) "$BUILD/libsvc.a" && return
+    for name in apr_dbd_open_ex apr_dbd_close apr_dbd_query apr_dbd_pquery apr_dbd_pselect apr_pool_create_ex apr_hash_make; do
+        wraps="$wraps -Wl,--wrap=$name"
+    done
+    echo "ld $out"
+    $CC -rdynamic -o "$out" $(objects $src $pure) "$BUILD/libsvc.a" $wraps $link $libs $apr_libs || die "could not link $out"
+}
 
 [ $# -gt 0 ] || set -- modules
 for what; do
@@ -157,8 +173,9 @@ for what; do
     modules) build_module tickets; build_module orders ;;
     tools)   build_tools ;;
     units)   build_units ;;
+    sim)     build_sim ;;
     crash)   build_crash ;;
     bench)   build_bench ;;
-    *)       die "unknown target '$what' (modules, tools, lib, units, crash, bench)" ;;
+    *)       die "unknown target '$what' (modules, tools, lib, units, sim, crash, bench)" ;;
     esac
 done

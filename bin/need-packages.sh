@@ -1,12 +1,18 @@
 #!/bin/bash
 # need-packages.sh build|test [PACKAGE]...: make sure that what building and running (build), or also testing
 # (test) needs is installed. Quick and silent when it is. Where apt-get is not possible: one sentence, and non-zero.
+# The tests of examples/ that need packages of npm are left out where these cannot be had, but for CI (CI=...).
 # apache2-bin is the server without Debian's service around it: installing it starts nothing.
 set -u
+cd "$(dirname "$0")/.." || exit 1
 
 build="gcc libc6-dev make pkg-config apache2-bin apache2-dev libapr1-dev libaprutil1-dev libaprutil1-dbd-sqlite3
        libjansson-dev libzmq3-dev perl curl"
-tests="libapache2-mod-perl2 libwww-perl libhttp-message-perl libzmq-ffi-perl libdbi-perl libdbd-sqlite3-perl iproute2"
+tests="libapache2-mod-perl2 libwww-perl libhttp-message-perl libzmq-ffi-perl libdbi-perl libdbd-sqlite3-perl iproute2
+       python3-zmq"
+# Node may have come from elsewhere: Debian's packages would not go with it.
+command -v node >/dev/null || tests="$tests nodejs"
+command -v npm >/dev/null || tests="$tests npm"
 
 die() { echo "need-packages: $*" >&2; exit 1; }
 
@@ -18,41 +24,59 @@ esac
 purpose=$1; shift
 wanted="$wanted $*"
 
-if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
-    missing=
-    for tool in gcc make pkg-config apxs apr-1-config apu-1-config perl curl; do
-        command -v $tool >/dev/null || missing="$missing $tool"
-    done
-    for lib in jansson libzmq; do pkg-config --exists $lib 2>/dev/null || missing="$missing $lib(headers)"; done
-    if [ "$purpose" = test ]; then
-        for module in Apache::Test LWP::UserAgent ZMQ::FFI DBD::SQLite; do
-            perl -M$module -e 1 2>/dev/null || missing="$missing perl($module)"
+packages_of_the_system() {
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+        local missing=
+        for tool in gcc make pkg-config apxs apr-1-config apu-1-config perl curl; do
+            command -v $tool >/dev/null || missing="$missing $tool"
         done
+        for lib in jansson libzmq; do pkg-config --exists $lib 2>/dev/null || missing="$missing $lib(headers)"; done
+        if [ "$purpose" = test ]; then
+            for module in Apache::Test LWP::UserAgent ZMQ::FFI DBD::SQLite; do
+                perl -M$module -e 1 2>/dev/null || missing="$missing perl($module)"
+            done
+            python3 -c 'import zmq' 2>/dev/null || missing="$missing python3(pyzmq)"
+        fi
+        [ -z "$missing" ] && return
+        die "this is no Debian, so please install by hand:$missing, httpd 2.4.49 or later, and apr-util's sqlite3 driver"
     fi
-    [ -z "$missing" ] && exit 0
-    die "this is no Debian, so please install by hand:$missing, httpd 2.4.49 or later, and apr-util's sqlite3 driver"
-fi
 
-missing=
-for package in $wanted; do
-    case $(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null) in
-    ?i*) ;;
-    *)   missing="$missing $package" ;;
-    esac
-done
-[ -z "$missing" ] && exit 0
+    local missing=
+    for package in $wanted; do
+        case $(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null) in
+        ?i*) ;;
+        *)   missing="$missing $package" ;;
+        esac
+    done
+    [ -z "$missing" ] && return
 
-command="apt-get install -y --no-install-recommends$missing"
-as=
-if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null && sudo -n true 2>/dev/null ||
-        die "not root and no sudo without a password; run this as root, then try again: apt-get update && $command"
-    as="sudo -n"
-fi
-echo "need-packages: installing$missing"
-log=$(mktemp) || exit 1
-trap 'rm -f "$log"' EXIT
-if ! { $as apt-get update && $as env DEBIAN_FRONTEND=noninteractive $command; } </dev/null >"$log" 2>&1; then
-    tail -n 15 "$log" >&2
-    die "apt-get could not install them (above); try: apt-get update && $command"
-fi
+    local command="apt-get install -y --no-install-recommends$missing"
+    local as=
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null && sudo -n true 2>/dev/null ||
+            die "not root and no sudo without a password; run this as root, then try again: apt-get update && $command"
+        as="sudo -n"
+    fi
+    echo "need-packages: installing$missing"
+    local log; log=$(mktemp) || exit 1
+    trap "rm -f $log" EXIT
+    if ! { $as apt-get update && $as env DEBIAN_FRONTEND=noninteractive $command; } </dev/null >"$log" 2>&1; then
+        tail -n 15 "$log" >&2
+        die "apt-get could not install them (above); try: apt-get update && $command"
+    fi
+}
+
+# For examples/: the follower in JavaScript, and the parser that judges docs/asyncapi.yaml. Prebuilt, so no script runs.
+packages_of_node() {
+    [ examples/node_modules/.package-lock.json -nt examples/package-lock.json ] && return
+    echo "need-packages: npm ci in examples/"
+    local said
+    said=$(cd examples && npm ci --ignore-scripts --no-audit --no-fund --prefer-offline --fetch-retries=1 \
+               --fetch-retry-mintimeout=2000 2>&1 </dev/null) && return
+    tail -n 5 <<<"$said" >&2
+    [ -z "${CI:-}" ] || die "npm ci in examples/ failed (above)"
+    echo "need-packages: npm ci in examples/ failed (above): the tests that need it are left out" >&2
+}
+
+packages_of_the_system
+[ "$purpose" = build ] || packages_of_node

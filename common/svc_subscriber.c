@@ -159,6 +159,26 @@ static svc_err_t *take_live(int *again, const turn_t *turn, svc_link_t *link)
 
 /* --- what is answered ------------------------------------------------------------ */
 
+/* No good answer came: SENTENCE was, or something that is none. It is asked
+ * again, but said only once. */
+static void complain(const svc_subscriber_t *subscriber, svc_link_t *link,
+                     const char *sentence)
+{
+    const char *name = subscriber->config->name;
+
+    if (link->has_refused)
+        return;
+    link->has_refused = 1;
+    if (sentence)
+        svc_log(SVC_LOG_WARNING, "SVC033: %s: %s refuses a replay: %s", name,
+                link->peer->replay, sentence);
+    else
+        svc_log(SVC_LOG_WARNING,
+                "SVC034: %s: %s sent an answer that is none of EVENTS, "
+                "SNAPSHOT, RESET and ERROR",
+                name, link->peer->replay);
+}
+
 /* LINK speaks for the log NAME. */
 static svc_err_t *introduce(svc_source_t **out, const turn_t *turn,
                             svc_link_t *link, const char *name)
@@ -168,7 +188,6 @@ static svc_err_t *introduce(svc_source_t **out, const turn_t *turn,
 
     if (err || !*out)
         return err;
-    link->has_refused = 0;
     link->source = *out;
     (*out)->link = link;
     return NULL;
@@ -210,8 +229,8 @@ static int is_of_log(svc_event_t *event, const char **reason,
            strcmp(event->source, source->name) == 0;
 }
 
-/* Where the page in COUNT frames begins, by the first event that can be read; if
- * none can, after the tail: that is what was asked for. */
+/* Where the page in COUNT frames begins, by the first event that can be read; 0
+ * when none can. */
 static apr_int64_t first_position(const svc_bus_frame_t *frames, int count,
                                   const svc_source_t *source,
                                   apr_pool_t *scratch)
@@ -224,7 +243,7 @@ static apr_int64_t first_position(const svc_bus_frame_t *frames, int count,
         if (is_of_log(&event, &reason, &frames[i], source, scratch))
             return event.position - i / 2;
     }
-    return source->tail.position + 1;
+    return 0;
 }
 
 /* What stands at POSITION of the log. Bad or not, the log goes on after it. */
@@ -252,14 +271,19 @@ static svc_err_t *take_events(const turn_t *turn, svc_link_t *link,
 
     if (err || !source)
         return err;
+    position = first_position(&frames[3], count - 3, source, turn->scratch);
+    if (count > 3 && position == 0) {
+        complain(turn->subscriber, link, NULL);
+        return NULL;
+    }
     svc_source_hear(source, apr_atoi64(frames[2].data), turn->now);
+    link->has_refused = 0;
     if (link->introductions > 0)
         link->introductions--; /* that request named no event */
     else
         svc_source_confirm(source);
     if (count > 3)
         ask_ahead(turn, link, source, &frames[count - 2], (count - 3) / 2);
-    position = first_position(&frames[3], count - 3, source, turn->scratch);
     for (i = 3; i + 1 < count; i += 2, position++)
         take_replayed(turn, source, &frames[i], position);
     return NULL;
@@ -305,7 +329,6 @@ static void take_reset(const turn_t *turn, const svc_bus_frame_t *frames)
 static svc_err_t *take_answer(const turn_t *turn, svc_link_t *link,
                               const svc_bus_frame_t *frames, int count)
 {
-    const char *name = turn->subscriber->config->name;
     const char *kind = frames[0].data;
 
     if (strcmp(kind, "EVENTS") == 0 && count >= 3 && count % 2 == 1)
@@ -318,17 +341,8 @@ static svc_err_t *take_answer(const turn_t *turn, svc_link_t *link,
         take_reset(turn, frames);
         return NULL;
     }
-    if (link->has_refused)
-        return NULL; /* it is asked again, but said only once */
-    link->has_refused = 1;
-    if (strcmp(kind, "ERROR") == 0 && count == 2)
-        svc_log(SVC_LOG_WARNING, "SVC033: %s: %s refuses a replay: %s", name,
-                link->peer->replay, frames[1].data);
-    else
-        svc_log(SVC_LOG_WARNING,
-                "SVC034: %s: %s sent an answer that is none of EVENTS, "
-                "SNAPSHOT, RESET and ERROR",
-                name, link->peer->replay);
+    complain(turn->subscriber, link,
+             strcmp(kind, "ERROR") == 0 && count == 2 ? frames[1].data : NULL);
     return NULL;
 }
 

@@ -240,6 +240,25 @@ svc_err_t *orders_replica_apply_many(const svc_inbox_context_t *context,
 
 /* --- snapshots ----------------------------------------------------------------------- */
 
+/* The ticket is free, and an order of ours waits for it. It may have been told
+ * while an order of another service had the ticket: then it was passed by, and
+ * the event that would have ended it is among those that the snapshot skips. So
+ * it is told again. */
+static svc_err_t *ask_again(svc_stream_tx_t *tx, const orders_ticket_t *ticket)
+{
+    const char *active;
+    order_t order;
+    int found = 0;
+    svc_err_t *err = orders_store_active(&active, tx->db, ticket->id, tx->pool);
+
+    if (err || !active ||
+        (err = orders_store_get(&found, &order, tx->db, active, tx->pool)) ||
+        !found || strcmp(order.status, ORDERS_CREATED) != 0 ||
+        (err = orders_store_touch(tx, active)))
+        return err;
+    return orders_change_tell(tx, active);
+}
+
 svc_err_t *orders_replica_replace(const svc_inbox_context_t *context,
                                   const svc_event_t *event)
 {
@@ -255,7 +274,9 @@ svc_err_t *orders_replica_replace(const svc_inbox_context_t *context,
         return foreign(tx->pool, &known);
     err = found ? orders_store_replace_ticket(tx, &ticket)
                 : orders_store_insert_ticket(&changed, tx, &ticket);
-    return err ? err : react(tx, &ticket);
+    if (err)
+        return err;
+    return ticket.order_id ? react(tx, &ticket) : ask_again(tx, &ticket);
 }
 
 /* The ticket is no more: nobody can be given it. */

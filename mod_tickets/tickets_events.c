@@ -14,10 +14,11 @@ const char *const tickets_events_subjects[] = { "order:", NULL };
 
 #define PRUNE_LIMIT 500 /* reserved tickets looked at at a time */
 
-/* What is needed of order:created and order:cancelled. */
+/* What is needed of an event about an order. */
 typedef struct order_t {
     const char *id;
     const char *ticket_id;
+    int is_waiting; /* its status is `created`: it waits for the ticket */
 } order_t;
 
 void tickets_events_created(svc_stream_tx_t *tx, const ticket_t *ticket,
@@ -37,6 +38,7 @@ static svc_err_t *read_order(order_t *out, const svc_event_t *event,
                              apr_pool_t *pool)
 {
     const svc_json_t *ticket;
+    const char *status;
     apr_int64_t version;
     svc_json_t *data;
     svc_err_t *err = svc_event_data(&data, event, pool);
@@ -44,11 +46,16 @@ static svc_err_t *read_order(order_t *out, const svc_event_t *event,
     if (err)
         return err;
     ticket = svc_json_get_object(data, "ticket");
+    status = svc_json_get_string(data, "status");
+    out->is_waiting = status && strcmp(status, "created") == 0;
     if (!(out->id = svc_id_parse(svc_json_get_string(data, "id"), pool)))
         return svc_err_make(pool, SVC_ERR_INVALID, "data.id must be a UUID");
     if (!svc_json_get_count(&version, data, "version"))
         return svc_err_make(pool, SVC_ERR_INVALID,
                             "data.version must be an integer of at least 0");
+    if (version != 0 && strcmp(event->type, "order:created") == 0)
+        return svc_err_make(pool, SVC_ERR_INVALID,
+                            "data.version must be 0 in order:created");
     if (!ticket || !(out->ticket_id = svc_id_parse(
                          svc_json_get_string(ticket, "id"), pool)))
         return svc_err_make(pool, SVC_ERR_INVALID,
@@ -134,25 +141,30 @@ static svc_err_t *apply_cancelled(svc_inbox_outcome_t *outcome,
     return look(&found, &ticket, order, event, tx);
 }
 
+/* order:updated matters while the order is still `created`: then it was told
+ * once more, for it may have been passed by (see orders_replica_replace). */
 static svc_err_t *apply(svc_inbox_outcome_t *outcome,
                         const svc_inbox_context_t *context,
                         const svc_event_t *event)
 {
-    int is_created = strcmp(event->type, "order:created") == 0;
+    int is_cancelled = strcmp(event->type, "order:cancelled") == 0;
     order_t order;
     svc_err_t *err;
 
     *outcome = SVC_INBOX_IGNORED;
-    if (!is_created && strcmp(event->type, "order:cancelled") != 0) {
-        if (strcmp(event->type, "order:updated") != 0 &&
-            strcmp(event->type, "order:refund-required") != 0)
+    if (!is_cancelled && strcmp(event->type, "order:created") != 0 &&
+        strcmp(event->type, "order:updated") != 0) {
+        if (strcmp(event->type, "order:refund-required") != 0)
             *outcome = SVC_INBOX_UNKNOWN;
         return NULL;
     }
     if ((err = read_order(&order, event, context->tx->pool)))
         return err;
-    return is_created ? apply_created(outcome, context, event, &order)
-                      : apply_cancelled(outcome, context, event, &order);
+    if (is_cancelled)
+        return apply_cancelled(outcome, context, event, &order);
+    if (strcmp(event->type, "order:updated") == 0 && !order.is_waiting)
+        return NULL;
+    return apply_created(outcome, context, event, &order);
 }
 
 /* --- snapshots ----------------------------------------------------------------- */

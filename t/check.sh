@@ -1,10 +1,11 @@
 #!/bin/bash
-# t/check.sh [FILE|FOLDER]...: build, then run the layout checks, the C unit tests and the Apache::Test suites,
-# or only those named (t/smoke.t, t/tickets, t/unit/svc_id_test.c). The last line is "N passed, N failed".
+# t/check.sh [FILE|FOLDER]...: build, then run the layout checks, the C unit tests, the simulation and the
+# Apache::Test suites, or only those named (t/smoke.t, t/tickets, t/unit/svc_id_test.c, t/sim).
+# The last line is "N passed, N failed".
 #
 # All runs in a private copy, which an unprivileged user owns when this is started by root; t/root/*.t stay root.
 # Environment: MPM (event, worker, prefork), SANITIZE and CC (apxs-build.sh), V=1 (each assertion), KEEP=1 (keep the
-# copy, with its logs, also after success).
+# copy, with its logs, also after success), SEEDS (schedules of the simulation).
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top" || exit 1
@@ -13,8 +14,9 @@ die() { echo "check: $*" >&2; echo "0 passed, 1 failed"; exit 1; }
 
 export SANITIZE=${SANITIZE:-} MPM=${MPM:-event}
 export BUILD=${BUILD:-build${SANITIZE:+/${SANITIZE//,/-}}}
+[ -z "$SANITIZE" ] || export SEEDS=${SEEDS:-200}   # sanitizers are slow
 case $MPM in event|worker|prefork) ;; *) die "MPM=$MPM: say event, worker or prefork" ;; esac
-./apxs-build.sh modules tools units crash || die "the build failed"
+./apxs-build.sh modules tools units sim crash || die "the build failed"
 
 libexec=$(apxs -q LIBEXECDIR)
 server=$(apxs -q SBINDIR)/$(apxs -q PROGNAME)
@@ -34,8 +36,9 @@ trap finish EXIT
 trap 'exit 130' INT TERM HUP
 
 # The copy: the checkout, and of everything built only what is tested now.
-tar -c --exclude=./.git --exclude=./build --exclude=./run . | tar -x -C "$work" || die "could not copy the checkout"
-mkdir "$work/build" && cp -a "$BUILD"/{*.so,svc-keygen,obj,unit} "$work/build/" || die "could not copy the build"
+tar -c --exclude=./.git --exclude=./build --exclude=./run --exclude=./examples/node_modules . | tar -x -C "$work" ||
+    die "could not copy the checkout"
+mkdir "$work/build" && cp -a "$BUILD"/{*.so,svc-keygen,obj,unit,sim} "$work/build/" || die "could not copy the build"
 sed -i -e "s,/usr/lib/apache2/modules,$libexec,; s,mpm_event,mpm_$MPM,g" "$work/t/conf/modules.conf"
 mkdir -p "$work/t/logs" "$work/tmp"
 
@@ -59,7 +62,7 @@ fi
 
 cd "$work" || exit 1
 if [ $# = 0 ]; then
-    set -- t/layout.t t/unit t
+    set -- t/layout.t t/unit t/sim t
 fi
 root_suites() {   # a container may not permit namespaces; in CI (CI is set) it has to
     local suite
@@ -79,11 +82,32 @@ for name; do
                        if [ -n "$as" ]; then suites+=($(root_suites)); else echo "check: t/root needs root, left out"; fi
                    fi ;;
     t/unit)        suites+=(build/unit/*_test) ;;
+    t/sim)         suites+=(build/sim) ;;
     t/unit/*.c)    name=${name##*/}; suites+=("build/unit/${name%.c}") ;;
     *.t)           suites+=("$name") ;;
     *)             suites+=($(find "$name" -name '*.t' | sort)) ;;
     esac
 done
+
+# Suites that need packages of npm: bin/need-packages.sh test fetches them, where it can.
+needs_node() { case $1 in t/examples/follow_node.t|t/examples/asyncapi.t) ;; *) false ;; esac; }
+kept=() has_node=
+for suite in "${suites[@]}"; do
+    if ! needs_node "$suite"; then
+        kept+=("$suite")
+    elif [ -e "$top/examples/node_modules/.package-lock.json" ] && command -v node >/dev/null; then
+        kept+=("$suite") has_node=yes
+    else
+        [ -z "${CI:-}" ] || die "$suite needs node, and npm ci in examples/"
+        echo "check: $suite needs node, and npm ci in examples/; left out"
+    fi
+done
+suites=("${kept[@]}")
+if [ -n "$has_node" ]; then
+    cp -r "$top/examples/node_modules" examples/ || die "could not copy node_modules"
+    [ -z "$as" ] || chown -R "$as:" examples
+fi
+
 export TEST_USER=$as TEST_HTTPD=$server TEST_MODULES=$libexec TEST_BUILD=$work/build TEST_MPM=$MPM
 export TEST_APXS=$(command -v apxs)
 HOME=$work TMPDIR=$work/tmp perl t/suites.pl "${suites[@]}" &   # waited for, so that a signal is heard at once

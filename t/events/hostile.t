@@ -71,7 +71,7 @@ my %wrong = ('a number' => 7, 'a fraction' => 7.5, 'a text' => 'x', 'an empty te
              'an array' => [1], 'an object' => { a => 1 });
 my %fits = (                     # what is no mistake there
     'id' => { 'a text' => 1 }, source => { 'a text' => 1 }, time => { map { $_ => 1 } keys %wrong }, datacontenttype => { map { $_ => 1 } keys %wrong },
-    subject => { 'a text' => 1, 'null' => 1, 'an empty text' => 1 },
+    subject => { 'a text' => 1, 'null' => 1, 'an empty text' => 1 }, sequence => { null => 1 },   # null means unset
     'data.title' => { 'a text' => 1 }, 'data.price' => { 'a number' => 1, 'a fraction' => 1 },
     'data.userId' => { 'a text' => 1, 'an empty text' => 1, null => 1 }, 'data.orderId' => { null => 1 },
 );
@@ -88,7 +88,7 @@ for my $field (qw(id version title price userId orderId)) {
 }
 for my $kind (sort keys %wrong) {
     is_set_aside("$kind as an order's id", 'tickets', 'order:created', event('order:created', order_data(id => $wrong{$kind}), subject => new_uuid()));
-    is_set_aside("$kind as an order's version", 'tickets', 'order:created', event('order:created', order_data(version => $wrong{$kind}))) unless $kind eq 'a number';
+    is_set_aside("$kind as an order's version", 'tickets', 'order:created', event('order:created', order_data(version => $wrong{$kind})));
     is_set_aside("$kind as an order's ticket", 'tickets', 'order:created', event('order:created', order_data(ticket => $wrong{$kind})));
     is_set_aside("$kind as its id", 'tickets', 'order:created', event('order:created', order_data(ticket => { id => $wrong{$kind}, price => 20 })));
 }
@@ -99,7 +99,7 @@ for my $number (qw(9223372036854775807 9223372036854775808 18446744073709551617 
     (my $version = $json->encode(event('ticket:created', ticket_data(version => 4711)))) =~ s/4711/$number/;
     is_set_aside("version $number of a new ticket", 'orders', 'ticket:created', $version);
     (my $order = $json->encode(event('order:created', order_data(version => 4711)))) =~ s/4711/$number/;
-    is_set_aside("version $number of a new order", 'tickets', 'order:created', $order) if $number !~ /807$/;
+    is_set_aside("version $number of a new order", 'tickets', 'order:created', $order);
     (my $price = $json->encode(event('ticket:created', ticket_data(price => 4711)))) =~ s/4711/$number/;
     is_set_aside("price $number", 'orders', 'ticket:created', $price);
 }

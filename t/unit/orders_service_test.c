@@ -42,16 +42,13 @@ static const char *last_event(void)
 
 static int is_ordered; /* do events come from a log? */
 
-/* An event of the ticket ID; ORDER_ID may be NULL. */
-static svc_err_t *hear_from(svc_inbox_outcome_t *outcome, const char *source,
-                            const char *id, int version, const char *title,
-                            const char *order_id)
+/* What is told of the ticket ID; ORDER_ID may be NULL. */
+static svc_event_t told(const char *source, const char *id, int version,
+                        const char *title, const char *order_id)
 {
-    svc_inbox_context_t context = { &tx, inbox, is_ordered };
     svc_event_t event = { "e", source,
                           version ? "ticket:updated" : "ticket:created", id, 0,
                           1, NULL, "{}", NULL, 0 };
-    svc_err_t *err;
 
     event.data = svc_json_object(fixture.pool);
     svc_json_set_string(event.data, "id", id);
@@ -60,10 +57,32 @@ static svc_err_t *hear_from(svc_inbox_outcome_t *outcome, const char *source,
     svc_json_set_cents(event.data, "price", 2000 + version);
     svc_json_set_string(event.data, "userId", "seller");
     svc_json_set_string(event.data, "orderId", order_id);
+    return event;
+}
+
+static svc_err_t *hear_from(svc_inbox_outcome_t *outcome, const char *source,
+                            const char *id, int version, const char *title,
+                            const char *order_id)
+{
+    svc_inbox_context_t context = { &tx, inbox, is_ordered };
+    svc_event_t event = told(source, id, version, title, order_id);
+    svc_err_t *err;
+
     begin();
     err = orders_events_handler.apply(outcome, &context, &event);
     commit();
     return err;
+}
+
+/* The ticket ID as a snapshot has it. */
+static void find(const char *id, int version, const char *order_id)
+{
+    svc_inbox_context_t context = { &tx, inbox, 1 };
+    svc_event_t event = told(SOURCE, id, version, "T", order_id);
+
+    begin();
+    must(orders_events_handler.replace(&context, &event));
+    commit();
 }
 
 static int hear(const char *id, int version, const char *order_id)
@@ -550,6 +569,38 @@ static void versions(void)
            "... and the unique column is NULL exactly once cancelled");
 }
 
+/* What happened before a snapshot is not told any more. */
+static void snapshots(void)
+{
+    const char *ticket = new_ticket();
+    const char *foreign = svc_id_new(fixture.pool);
+    order_t order = buy(ticket, "u", 60000);
+    int before = events();
+
+    find(ticket, 4, NULL);
+    is_str(state(order.id), "created 1", "an order that finds its ticket free "
+           "in a snapshot is told once more");
+    ok(strncmp(last_event(), "order:updated", 13) == 0 &&
+           strstr(last_event(), "\"status\":\"created\""),
+       "... as order:updated, with its status");
+    is_int(events(), before + 1, "... by one event");
+    find(ticket, 5, order.id);
+    is_str(state(order.id), "awaiting:payment 2",
+           "an order that finds its ticket reserved for it awaits payment");
+    find(ticket, 6, NULL);
+    is_str(state(order.id), "awaiting:payment 2",
+           "... and is not told once more");
+    ticket = new_ticket();
+    order = buy(ticket, "u", 60000);
+    find(ticket, 3, foreign);
+    is_str(state(order.id), "cancelled 1 reserved",
+           "an order that finds its ticket somebody else's is cancelled");
+    before = events();
+    find(ticket, 4, NULL);
+    is_int(events(), before, "a free ticket that nobody waits for tells "
+           "nothing");
+}
+
 int main(void)
 {
     fixture_begin();
@@ -569,6 +620,7 @@ int main(void)
     due_exactly();
     reading();
     versions();
+    snapshots();
     svc_db_close(db);
     return fixture_end();
 }

@@ -175,6 +175,8 @@ static void in_one_transaction(void)
 
 /* --- events ---------------------------------------------------------------------- */
 
+static const char *told_status; /* of the orders in events; NULL: not told */
+
 static svc_err_t *hear(svc_inbox_outcome_t *outcome, const char *type,
                        const char *order_id, int version,
                        const char *ticket_id, int is_ordered)
@@ -188,6 +190,7 @@ static svc_err_t *hear(svc_inbox_outcome_t *outcome, const char *type,
     event.data = svc_json_object(fixture.pool);
     svc_json_set_string(event.data, "id", order_id);
     svc_json_set_int(event.data, "version", version);
+    svc_json_set_string(event.data, "status", told_status);
     svc_json_set_string(ticket, "id", ticket_id);
     svc_json_set(event.data, "ticket", ticket);
     begin();
@@ -203,6 +206,28 @@ static int applied(const char *type, const char *order_id, int version,
 
     must(hear(&outcome, type, order_id, version, ticket_id, 1));
     return (int)outcome;
+}
+
+/* An order that was passed by, and is told again. */
+static void asking_again(void)
+{
+    ticket_t made = create("T", "seller");
+    const char *first = svc_id_new(fixture.pool);
+    const char *second = svc_id_new(fixture.pool);
+
+    applied("order:created", first, 0, made.id);
+    applied("order:created", second, 0, made.id);
+    applied("order:cancelled", first, 1, made.id);
+    told_status = "awaiting:payment";
+    is_int(applied("order:updated", second, 1, made.id), SVC_INBOX_IGNORED,
+           "order:updated of an order that waits no more does nothing");
+    told_status = "created";
+    is_int(applied("order:updated", second, 1, made.id), SVC_INBOX_SETTLED,
+           "order:updated with the status created reserves a free ticket");
+    is_str(get(made.id).order_id, second, "... for that order");
+    is_int(applied("order:updated", second, 1, made.id), SVC_INBOX_DUPLICATE,
+           "... once");
+    told_status = NULL;
 }
 
 static void reserving(void)
@@ -376,6 +401,7 @@ int main(void)
     editing();
     in_one_transaction();
     reserving();
+    asking_again();
     without_a_log();
     bad_events();
     listing();

@@ -166,15 +166,17 @@ static void configure(void *zmq, svc_bus_kind_t kind)
     set(zmq, ZMQ_RCVHWM, kind == SVC_BUS_SUB ? 20000
                          : kind == SVC_BUS_ROUTER ? 64 : 1000);
     zmq_setsockopt(zmq, ZMQ_MAXMSGSIZE, &max_size, sizeof(max_size));
-    /* A peer that vanished without a word is noticed by the kernel within 6 s.
+    /* A peer that vanished without a word is noticed by the kernel within seconds.
      * Not by ZMQ_HEARTBEAT_IVL: with that libzmq 4.3.4 aborts the process when a
      * peer leaves while its queue here is full (zeromq/libzmq#4364, #3937). */
     set(zmq, ZMQ_TCP_KEEPALIVE, 1);
     set(zmq, ZMQ_TCP_KEEPALIVE_IDLE, 1);
     set(zmq, ZMQ_TCP_KEEPALIVE_INTVL, 1);
     set(zmq, ZMQ_TCP_KEEPALIVE_CNT, 4);
-    if (kind == SVC_BUS_SUB || kind == SVC_BUS_DEALER)
-        set(zmq, ZMQ_TCP_MAXRT, 5000); /* also when something is on its way */
+    /* Also when something is on its way, which a peer that only pauses may
+     * leave there for a while. */
+    set(zmq, ZMQ_TCP_MAXRT,
+        kind == SVC_BUS_SUB || kind == SVC_BUS_DEALER ? 5000 : 10000);
     set(zmq, ZMQ_HANDSHAKE_IVL, 5000);
     /* Unanswered, the kernel tries at longer and longer intervals, and would
      * notice half a minute late that a network is back. */

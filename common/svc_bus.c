@@ -166,7 +166,7 @@ static void configure(void *zmq, svc_bus_kind_t kind)
     set(zmq, ZMQ_RCVHWM, kind == SVC_BUS_SUB ? 20000
                          : kind == SVC_BUS_ROUTER ? 64 : 1000);
     zmq_setsockopt(zmq, ZMQ_MAXMSGSIZE, &max_size, sizeof(max_size));
-    /* A peer that vanished without a word is noticed by the kernel within 6 s.
+    /* A peer that vanished without a word is noticed by the kernel within seconds.
      * Not by ZMQ_HEARTBEAT_IVL: with that libzmq 4.3.4 aborts the process when a
      * peer leaves while its queue here is full (zeromq/libzmq#4364, #3937). */
     set(zmq, ZMQ_TCP_KEEPALIVE, 1);

@@ -172,6 +172,8 @@ static const char *said(void)
         text = apr_pstrcat(fixture.pool, text, i == begin ? ": " : " ",
                            is_page ? event.entity : number(event.position),
                            NULL);
+        if (is_page && event.position != apr_atoi64(frame(2)))
+            return "an entity of another position";
     }
     return text;
 }

@@ -346,6 +346,22 @@ static void two_followers(void)
     is_followed(&good, "the first follower alone again");
 }
 
+/* Another follower has taken a part of what this one has gathered, and ended. */
+static void overtaken(void)
+{
+    const char *id = NULL;
+    int i, at = cursor(&good);
+
+    for (i = 0; i < 20; i++)
+        edit(&good, a, i < 7 ? "taken by another" : "taken by nobody");
+    must(svc_stream_event_id(&id, good.db, good.stream, at + 7, scratch));
+    fixture_do(orders, apr_psprintf(fixture.pool, "UPDATE orders_cursor SET "
+               "position = %d, event_id = '%s' WHERE position = %d", at + 7, id,
+               at));
+    is_followed(&good, "one that was overtaken");
+    is_str(title_of(a), "taken by nobody", "... nothing is left out");
+}
+
 /* A database that refuses a page. */
 static void refused(void)
 {
@@ -445,6 +461,12 @@ static void waiting(void)
        "... and said, once for a batch");
     send_event(raw, "urn:raw", 1, 1, 0);
     ok(turn_until(version_of(1) == 3), "... until their time has come");
+    send_event(raw, "urn:raw", 2, 0, 70);
+    ok(turn_until(version_of(2) == 0),
+       "a position means nothing where no log can be asked for");
+    is_int(fixture_int(orders, "SELECT COUNT(*) FROM orders_cursor "
+                               "WHERE source = 'urn:raw'"), 0,
+           "... there is no cursor");
 }
 
 /* --- too many sources ----------------------------------------------------------------- */
@@ -551,6 +573,7 @@ int main(void)
     replaced_in_a_moment();
     not_kept();
     two_followers();
+    overtaken();
     refused();
     unknown_subjects();
     waiting();

@@ -64,7 +64,7 @@ void svc_source_reload(svc_source_t *source, const svc_inbox_cursor_t *cursor,
 
 void svc_source_doubt(svc_source_t *source)
 {
-    source->is_doubtful = source->tail.position > 0;
+    source->is_doubtful = 1;
 }
 
 void svc_source_hear(svc_source_t *source, apr_int64_t head, apr_int64_t now)
@@ -72,8 +72,9 @@ void svc_source_hear(svc_source_t *source, apr_int64_t head, apr_int64_t now)
     int was_silent = now - source->heard_at > SILENCE_MS;
 
     source->head = head;
-    if (head < source->tail.position || was_silent)
-        svc_source_doubt(source);
+    if ((head < source->tail.position || was_silent) &&
+        source->tail.position > 0)
+        source->is_doubtful = 1;
     if (was_silent)
         source->reset_at = 0; /* it has had no time to catch up */
     source->heard_at = now;

@@ -61,7 +61,8 @@ void svc_source_reload(svc_source_t *source, const svc_inbox_cursor_t *cursor,
 void svc_source_hear(svc_source_t *source, apr_int64_t head, apr_int64_t now);
 
 /* The connection to it was lost: who speaks for it now may have another log. It
- * has to be confirmed as well. */
+ * has to be confirmed as well, also when nothing was taken yet: what still waits
+ * to be received may be of the log before. */
 void svc_source_doubt(svc_source_t *source);
 
 /* Where an event at POSITION stands. */

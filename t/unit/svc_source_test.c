@@ -89,8 +89,11 @@ static void doubt(void)
 
     begin(0, "", 0);
     svc_source_hear(source, 7, NOW + 60000);
+    ok(is_next(1), "where nothing was taken a silence is no reason");
     svc_source_doubt(source);
-    ok(is_next(1), "where nothing was taken there is nothing to doubt");
+    ok(!is_next(1), "... but a lost connection is");
+    svc_source_confirm(source);
+    ok(is_next(1), "... until it is confirmed");
 }
 
 static void asking(void)

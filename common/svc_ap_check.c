@@ -223,6 +223,23 @@ static int is_same(const char *a, const char *b)
     return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
+static int follows_same(const apr_array_header_t *a,
+                        const apr_array_header_t *b)
+{
+    int i;
+
+    for (i = 0; i < a->nelts && i < b->nelts; i++) {
+        const svc_link_peer_t *mine = &APR_ARRAY_IDX(a, i, svc_link_peer_t);
+        const svc_link_peer_t *theirs = &APR_ARRAY_IDX(b, i, svc_link_peer_t);
+
+        if (!is_same(mine->publish, theirs->publish) ||
+            !is_same(mine->replay, theirs->replay) ||
+            !is_same(mine->server_key, theirs->server_key))
+            return 0;
+    }
+    return a->nelts == b->nelts;
+}
+
 /* Two virtual hosts with one database are one service, and bind once. */
 static const char *check_shared(const svc_ap_conf_t *a, const svc_ap_conf_t *b,
                                 const char *service, apr_pool_t *pool)
@@ -236,16 +253,24 @@ static const char *check_shared(const svc_ap_conf_t *a, const svc_ap_conf_t *b,
         { "CurveSecretKey", a->curve_secret, b->curve_secret },
         { "CurveAllow", a->curve_allow, b->curve_allow }
     };
+    const char *noun = NULL;
     size_t i;
 
     for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (!is_same(table[i].mine, table[i].theirs))
-            return apr_psprintf(pool, "%s differs between two virtual hosts "
-                                      "that share one database: they are one "
-                                      "service",
-                                directive(service, table[i].noun, pool));
+            noun = table[i].noun;
     }
-    return NULL;
+    /* What only one of them says counts for both. */
+    if (a->retention >= 0 && b->retention >= 0 && a->retention != b->retention)
+        noun = "Retention";
+    if (a->subscribe && b->subscribe &&
+        !follows_same(a->subscribe, b->subscribe))
+        noun = "Subscribe";
+    if (!noun)
+        return NULL;
+    return apr_psprintf(pool, "%s differs between two virtual hosts that share "
+                              "one database: they are one service",
+                        directive(service, noun, pool));
 }
 
 /* Endpoints are bound once per database; another one cannot have them too. */

@@ -30,6 +30,7 @@ struct svc_ap_worker_t {
     apr_file_t *wake_in, *wake_out; /* wakes the leading thread to stop */
     atomic_int stops_leading;
     int elect_ms;
+    int is_failing; /* there is no bus to be had, and that was said */
     int generation; /* of httpd's configuration, when this process began */
 };
 
@@ -85,8 +86,12 @@ static void lead(svc_ap_worker_t *worker)
     config.subscriber.writer = worker->writer;
     err = svc_leader_create(&leader, &config, pool);
     if (err) {
-        svc_log(SVC_LOG_ERR, "SVC004: %s: %s", name, err->detail);
+        if (!worker->is_failing)
+            svc_log(SVC_LOG_ERR, "SVC004: %s: %s; trying on", name,
+                    err->detail);
+        worker->is_failing = 1;
     } else {
+        worker->is_failing = 0;
         svc_log(SVC_LOG_NOTICE,
                 "SVC001: %s: this process (pid %d) leads the event bus", name,
                 (int)getpid());

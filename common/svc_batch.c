@@ -278,10 +278,13 @@ static svc_err_t *apply(svc_batch_t *batch, svc_stream_tx_t *tx,
     return err ? err : conclude(batch, tx, item, outcome);
 }
 
+typedef svc_err_t *(*take_fn)(svc_batch_t *batch, svc_stream_tx_t *tx,
+                              const svc_batch_item_t *item);
+
 /* One event between savepoints: if the database refuses it, only it is lost to
  * the quarantine. */
-static svc_err_t *apply_carefully(svc_batch_t *batch, svc_stream_tx_t *tx,
-                                  const svc_batch_item_t *item)
+static svc_err_t *carefully(take_fn take, svc_batch_t *batch,
+                            svc_stream_tx_t *tx, const svc_batch_item_t *item)
 {
     int emitted = tx->pending->nelts, noted = batch->notes->nelts;
     svc_batch_t before = *batch;
@@ -290,7 +293,7 @@ static svc_err_t *apply_carefully(svc_batch_t *batch, svc_stream_tx_t *tx,
 
     if (err)
         return err;
-    refused = apply(batch, tx, item);
+    refused = take(batch, tx, item);
     if (refused && refused->kind != SVC_ERR_INTERNAL)
         return refused;
     if (refused) {
@@ -307,16 +310,13 @@ static svc_err_t *apply_carefully(svc_batch_t *batch, svc_stream_tx_t *tx,
 
 /* The entity of ITEM, which is in a snapshot of SOURCE. */
 static svc_err_t *replace(svc_batch_t *batch, svc_stream_tx_t *tx,
-                          const svc_batch_item_t *item, const char *source)
+                          const svc_batch_item_t *item)
 {
     svc_inbox_context_t context = { tx, batch->inbox, 1 };
     svc_err_t *err;
 
     if (item->bad)
         return set_aside(batch, tx, item, item->bad);
-    if (strcmp(item->event.source, source) != 0)
-        return set_aside(batch, tx, item,
-                         "it is in a snapshot of another source");
     err = batch->handler->replace(&context, &item->event);
     if (err && svc_err_is_domain(err))
         return set_aside(batch, tx, item, err->message);
@@ -347,7 +347,12 @@ static svc_err_t *apply_page(svc_batch_t *batch, svc_stream_tx_t *tx,
         if (item->event.entity)
             apr_hash_set(page->range.present, item->event.entity,
                          APR_HASH_KEY_STRING, item);
-        err = replace(batch, tx, item, move->source);
+        if (!item->bad && strcmp(item->event.source, move->source) != 0)
+            err = set_aside(batch, tx, item,
+                            "it is in a snapshot of another source");
+        else
+            err = batch->is_careful ? carefully(replace, batch, tx, item)
+                                    : replace(batch, tx, item);
     }
     if (err || (err = batch->handler->prune(&context, &page->range)) ||
         !is_last(page))
@@ -403,7 +408,7 @@ static svc_err_t *apply_items(svc_batch_t *batch, svc_stream_tx_t *tx)
             &APR_ARRAY_IDX(batch->items, i, svc_batch_item_t);
 
         if (!done[i] && !is_passed_by(batch, item))
-            err = batch->is_careful ? apply_carefully(batch, tx, item)
+            err = batch->is_careful ? carefully(apply, batch, tx, item)
                                     : apply(batch, tx, item);
     }
     return err;

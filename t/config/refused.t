@@ -140,6 +140,13 @@ for my $service (qw(Tickets Orders)) {
         refused("$service$noun in one of two virtual hosts of one database", qr/^SVC050: .*${service}$noun differs/,
                 conf => host(1, "$service$noun $local\n$location") . host(2, $location));
     }
+    for (["${service}Retention 1", "${service}Retention 2"], ["${service}Subscribe $local", "${service}Subscribe tcp://127.0.0.1:5566"],
+         ["${service}Subscribe $local", "${service}Subscribe $local tcp://127.0.0.1:5566"]) {
+        my ($one, $two) = @$_;
+        my ($directive) = split ' ', $one;
+        refused("$one and $two in two virtual hosts of one database", qr/^SVC050: .*$directive differs between two virtual hosts/,
+                conf => host(1, "$one\n$location") . host(2, "$two\n$location"));
+    }
     ($code, $output) = configtest(conf => "${service}Publish $local\n" . host(1, $location) . host(2, $location));
     is "$code $output", "0 Syntax OK\n", 'two virtual hosts may share database and endpoints';
 }

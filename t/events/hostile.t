@@ -60,6 +60,7 @@ sub is_set_aside {
     my $before = ticket($for_sale->{id}, vhost => $server)->{version};
     raw($other, @frames);
     my $came = eval { $side eq 'orders' ? good_ticket_comes() : good_order_comes() } or diag $@;
+    eval { wait_until { lines($side) > $lines } 5, 'the line, which comes after the commit' };
     my @is = (!!$came, count("${side}_quarantine") - $rows, lines($side) - $lines, count("${side}_parked") - $parked,
               count('orders_tickets') - $tickets, ticket($for_sale->{id}, vhost => $server)->{version} - $before);
     is_deeply \@is, [!!1, 1, 1, 0, $side eq 'orders' ? (1, 0) : (0, 2)], "$name is set aside, and the next event applied"

@@ -12,6 +12,7 @@
  * command that shows it again.
  */
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -346,6 +347,7 @@ int main(int argc, char **argv)
     apr_initialize();
     apr_pool_create(&pool, NULL);
     svc_db_setup(pool);
+    signal(SIGPIPE, SIG_IGN); /* the folder is removed whoever stops reading */
     make_folder();
     rc = options.is_one ? run_one() : run_many();
     remove_folder();

@@ -278,13 +278,10 @@ static svc_err_t *apply(svc_batch_t *batch, svc_stream_tx_t *tx,
     return err ? err : conclude(batch, tx, item, outcome);
 }
 
-typedef svc_err_t *(*take_fn)(svc_batch_t *batch, svc_stream_tx_t *tx,
-                              const svc_batch_item_t *item);
-
 /* One event between savepoints: if the database refuses it, only it is lost to
  * the quarantine. */
-static svc_err_t *carefully(take_fn take, svc_batch_t *batch,
-                            svc_stream_tx_t *tx, const svc_batch_item_t *item)
+static svc_err_t *apply_carefully(svc_batch_t *batch, svc_stream_tx_t *tx,
+                                  const svc_batch_item_t *item)
 {
     int emitted = tx->pending->nelts, noted = batch->notes->nelts;
     svc_batch_t before = *batch;
@@ -293,7 +290,7 @@ static svc_err_t *carefully(take_fn take, svc_batch_t *batch,
 
     if (err)
         return err;
-    refused = take(batch, tx, item);
+    refused = apply(batch, tx, item);
     if (refused && refused->kind != SVC_ERR_INTERNAL)
         return refused;
     if (refused) {
@@ -351,8 +348,8 @@ static svc_err_t *apply_page(svc_batch_t *batch, svc_stream_tx_t *tx,
             err = set_aside(batch, tx, item,
                             "it is in a snapshot of another source");
         else
-            err = batch->is_careful ? carefully(replace, batch, tx, item)
-                                    : replace(batch, tx, item);
+            err = replace(batch, tx, item); /* as a whole or not at all: what
+                                               is left out would stay as it was */
     }
     if (err || (err = batch->handler->prune(&context, &page->range)) ||
         !is_last(page))
@@ -408,7 +405,7 @@ static svc_err_t *apply_items(svc_batch_t *batch, svc_stream_tx_t *tx)
             &APR_ARRAY_IDX(batch->items, i, svc_batch_item_t);
 
         if (!done[i] && !is_passed_by(batch, item))
-            err = batch->is_careful ? carefully(apply, batch, tx, item)
+            err = batch->is_careful ? apply_carefully(batch, tx, item)
                                     : apply(batch, tx, item);
     }
     return err;

@@ -73,8 +73,6 @@ static svc_err_t *replace(const svc_inbox_context_t *context,
 
     if (what && strcmp(what, "refuse") == 0)
         return svc_err_make(tx->pool, SVC_ERR_INVALID, "it is not liked");
-    if (what && strcmp(what, "poison") == 0)
-        return job_poison(&(job_t){ .id = id }, tx);
     svc_json_get_count(&version, data, "version");
     must(svc_db_text(tx->db, apr_psprintf(tx->pool, "DELETE FROM x_a WHERE "
                                           "id = '%s'", id), tx->pool));
@@ -395,16 +393,6 @@ static void pages(void)
     is_int(version_of("a"), 4, "... it has no effect");
     ok(!APR_ARRAY_IDX(batch->pages, 0, svc_batch_page_t).move.moved,
        "... and the follower is told");
-    batch = new_page(50, 50, "", "");
-    add_state(batch, "a", 2, NULL);
-    add_state(batch, "b", 2, "poison");
-    before = quarantined();
-    fails(run(batch), SVC_ERR_INTERNAL,
-          "an entity that the database refuses fails its page");
-    batch->is_careful = 1;
-    succeeds(run(batch), "with care it is set aside alone");
-    ok(version_of("a") == 2 && quarantined() - before == 1,
-       "... and the others have their state");
     succeeds(run(new_page(50, 50, "", "")), "a snapshot may lead nowhere else");
     is_int(cursor(), 50, "... the cursor stays");
     succeeds(run(new_page(50, 0, "", "")), "a log may be empty again");

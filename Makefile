@@ -27,6 +27,7 @@ help:
 #: make unit          C unit tests only
 #: make simulate      SEEDS=1000 random schedules of losses and crashes in a simulated world
 #: make check-layout  the rules about files, symbols and includes only
+#: make test-long     the suites that take minutes: the network is cut for a minute (needs root)
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
 #: make test-mpms     the suites under event, worker and prefork
 #: make soak          the suites with crashes, races and real data, ROUNDS=20 times, by hand
@@ -60,6 +61,9 @@ check-layout: all
 test: packages
 	@t/check.sh $(T)
 
+test-long: packages
+	@t/check.sh t/root/long
+
 test-asan: packages
 	@SANITIZE=address,undefined t/check.sh $(T)
 
@@ -85,5 +89,5 @@ install: all
 clean:
 	@rm -rf build run
 
-.PHONY: all help packages packages-build packages-bench run demo unit simulate check-layout test test-asan test-mpms soak \
+.PHONY: all help packages packages-build packages-bench run demo unit simulate check-layout test test-long test-asan test-mpms soak \
         bench install clean

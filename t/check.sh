@@ -4,6 +4,7 @@
 # The last line is "N passed, N failed".
 #
 # All runs in a private copy, which an unprivileged user owns when this is started by root; t/root/*.t stay root.
+# t/root/long, where a suite takes more than a minute, is run only when it is named.
 # Environment: MPM (event, worker, prefork), SANITIZE and CC (apxs-build.sh), V=1 (each assertion), KEEP=1 (keep the
 # copy, with its logs, also after success), SEEDS (schedules of the simulation).
 set -u
@@ -64,23 +65,22 @@ cd "$work" || exit 1
 if [ $# = 0 ]; then
     set -- t/layout.t t/unit t/sim t
 fi
-root_suites() {   # a container may not permit namespaces; in CI (CI is set) it has to
-    local suite
-    for suite in t/root/*.t; do
-        if [ "$suite" = t/root/network.t ] && [ -z "${CI:-}" ] && ! unshare --net true 2>/dev/null; then
-            echo "check: $suite needs network namespaces (CAP_SYS_ADMIN), left out" >&2
-        else
-            echo "$suite"
-        fi
-    done
+root_suites() {   # folder
+    if [ -z "$as" ]; then
+        echo "check: $1 needs root, left out" >&2
+    elif [ "$1" = t/root/long ] && [ -z "${CI:-}" ] && ! unshare --net true 2>/dev/null; then
+        # A container may not permit them; in CI (CI is set) it has to.
+        echo "check: $1 needs network namespaces (CAP_SYS_ADMIN), left out" >&2
+    else
+        ls "$1"/*.t
+    fi
 }
 suites=()
 for name; do
     case ${name#./} in
     t)             suites+=($(find t -name '*.t' -not -path 't/layout.t' -not -path 't/root/*' | sort))
-                   if [ -d t/root ]; then
-                       if [ -n "$as" ]; then suites+=($(root_suites)); else echo "check: t/root needs root, left out"; fi
-                   fi ;;
+                   suites+=($(root_suites t/root)) ;;
+    t/root|t/root/long) suites+=($(root_suites "${name#./}")) ;;
     t/unit)        suites+=(build/unit/*_test) ;;
     t/sim)         suites+=(build/sim) ;;
     t/unit/*.c)    name=${name##*/}; suites+=("build/unit/${name%.c}") ;;

@@ -160,6 +160,25 @@ static svc_ap_instance_t *create(const svc_ap_service_t *service,
     return instance;
 }
 
+/* What only a later virtual host with this database says counts for all. */
+static void complete(svc_ap_conf_t *conf, server_rec *s,
+                     const svc_ap_service_t *service)
+{
+    for (s = s->next; s; s = s->next) {
+        const svc_ap_conf_t *other = ap_get_module_config(s->module_config,
+                                                          service->module);
+
+        if (!other->is_used ||
+            strcmp(other->dbd_driver, conf->dbd_driver) != 0 ||
+            strcmp(other->dbd_params, conf->dbd_params) != 0)
+            continue;
+        if (conf->retention < 0)
+            conf->retention = other->retention;
+        if (!conf->subscribe)
+            conf->subscribe = other->subscribe;
+    }
+}
+
 apr_array_header_t *svc_ap_instance_create_all(const svc_ap_service_t *service,
                                                server_rec *main,
                                                apr_pool_t *pconf)
@@ -185,6 +204,7 @@ apr_array_header_t *svc_ap_instance_create_all(const svc_ap_service_t *service,
                 conf->instance = other;
         }
         if (!conf->instance) {
+            complete(conf, s, service);
             conf->instance = create(service, s, conf, pconf);
             if (!conf->instance)
                 return NULL;

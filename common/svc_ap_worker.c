@@ -140,7 +140,8 @@ static void stop_leading(svc_ap_worker_t *worker)
     apr_size_t length = 1;
 
     worker->stops_leading = 1;
-    apr_file_write(worker->wake_in, "!", &length);
+    if (worker->wake_in) /* else it was not started */
+        apr_file_write(worker->wake_in, "!", &length);
 }
 
 /* Before the sub-pools of pchild go, among them mod_dbd's connections. */

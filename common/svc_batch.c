@@ -205,32 +205,6 @@ static svc_err_t *park(svc_batch_t *batch, svc_stream_tx_t *tx,
                      "it waits for an earlier version, and there is no room");
 }
 
-static svc_err_t *apply(svc_batch_t *batch, svc_stream_tx_t *tx,
-                        const svc_batch_item_t *item);
-
-/* The entity of ITEM has its version now: the next one may be waiting. */
-static svc_err_t *apply_next(svc_batch_t *batch, svc_stream_tx_t *tx,
-                             const svc_batch_item_t *item)
-{
-    svc_batch_item_t next = { .move = -1 };
-    const char *entity, *text = NULL;
-    apr_int64_t version;
-    svc_err_t *err = NULL;
-
-    if (batch->has_parked < 0)
-        err = svc_inbox_has_parked(&batch->has_parked, tx, batch->inbox);
-    if (err || !batch->has_parked ||
-        !read_version(&entity, &version, item, tx->pool))
-        return err;
-    err = svc_inbox_unpark(&next.subject, &text, tx, batch->inbox, entity,
-                           version + 1);
-    if (err || !text)
-        return err;
-    err = svc_event_decode(&next.event, next.subject, text, strlen(text),
-                           tx->pool);
-    return err ? err : apply(batch, tx, &next);
-}
-
 /* Another follower has moved the cursor, and applied ITEM. */
 static int is_passed_by(const svc_batch_t *batch, const svc_batch_item_t *item)
 {
@@ -238,24 +212,24 @@ static int is_passed_by(const svc_batch_t *batch, const svc_batch_item_t *item)
            !APR_ARRAY_IDX(batch->moves, item->move, svc_batch_move_t).moved;
 }
 
-static svc_err_t *conclude(svc_batch_t *batch, svc_stream_tx_t *tx,
-                           const svc_batch_item_t *item,
-                           svc_inbox_outcome_t outcome)
+/* What became of ITEM. */
+static svc_err_t *note(svc_batch_t *batch, svc_stream_tx_t *tx,
+                       const svc_batch_item_t *item,
+                       svc_inbox_outcome_t outcome)
 {
     switch (outcome) {
+    case SVC_INBOX_APPLIED:
     case SVC_INBOX_SETTLED:
         batch->applied++;
         break;
-    case SVC_INBOX_APPLIED:
-        batch->applied++;
-        return apply_next(batch, tx, item);
     case SVC_INBOX_EARLY:
         return park(batch, tx, item);
     case SVC_INBOX_DUPLICATE:
         batch->duplicates++;
         break;
     case SVC_INBOX_UNKNOWN:
-        APR_ARRAY_PUSH(batch->unknown, const char *) = item->subject;
+        APR_ARRAY_PUSH(batch->unknown, const char *) =
+            apr_pstrdup(batch->unknown->pool, item->subject);
         break;
     case SVC_INBOX_IGNORED:
         break;
@@ -263,19 +237,77 @@ static svc_err_t *conclude(svc_batch_t *batch, svc_stream_tx_t *tx,
     return NULL;
 }
 
+/* Applies ITEM alone, whatever may be waiting for it. */
+static svc_err_t *apply_one(svc_inbox_outcome_t *outcome, svc_batch_t *batch,
+                            svc_stream_tx_t *tx, const svc_batch_item_t *item)
+{
+    svc_inbox_context_t context = { tx, batch->inbox, item->move >= 0 };
+    svc_err_t *err;
+
+    *outcome = SVC_INBOX_IGNORED;
+    if (item->bad)
+        return set_aside(batch, tx, item, item->bad);
+    err = batch->handler->apply(outcome, &context, &item->event);
+    if (!err)
+        return note(batch, tx, item, *outcome);
+    *outcome = SVC_INBOX_IGNORED;
+    return svc_err_is_domain(err) ? set_aside(batch, tx, item, err->message)
+                                  : err;
+}
+
+/* The event that waits for the version of ITEM; FOUND is 0 when none does. */
+static svc_err_t *take_waiting(int *found, svc_batch_item_t *out,
+                               svc_batch_t *batch, svc_stream_tx_t *tx,
+                               const svc_batch_item_t *item)
+{
+    svc_batch_item_t next = { .move = -1 };
+    const char *entity, *text = NULL;
+    apr_int64_t version;
+    svc_err_t *err = NULL;
+
+    *found = 0;
+    if (batch->has_parked < 0)
+        err = svc_inbox_has_parked(&batch->has_parked, tx, batch->inbox);
+    if (err || !batch->has_parked ||
+        !read_version(&entity, &version, item, tx->pool) ||
+        (err = svc_inbox_unpark(&next.subject, &text, tx, batch->inbox, entity,
+                                version + 1)) ||
+        !text)
+        return err;
+    if ((err = svc_event_decode(&next.event, next.subject, text, strlen(text),
+                                tx->pool)))
+        next.bad = err->message;
+    *found = 1;
+    *out = next;
+    return NULL;
+}
+
+/* The entity of ITEM has its version now: what waited for that follows. */
+static svc_err_t *apply_waiting(svc_batch_t *batch, svc_stream_tx_t *tx,
+                                const svc_batch_item_t *item)
+{
+    svc_inbox_outcome_t outcome = SVC_INBOX_APPLIED;
+    svc_batch_item_t next = *item;
+    svc_err_t *err = NULL;
+    int found = 1;
+
+    while (!err && outcome == SVC_INBOX_APPLIED) {
+        err = take_waiting(&found, &next, batch, tx, &next);
+        if (err || !found)
+            break;
+        err = apply_one(&outcome, batch, tx, &next);
+    }
+    return err;
+}
+
 static svc_err_t *apply(svc_batch_t *batch, svc_stream_tx_t *tx,
                         const svc_batch_item_t *item)
 {
-    svc_inbox_context_t context = { tx, batch->inbox, item->move >= 0 };
-    svc_inbox_outcome_t outcome = SVC_INBOX_IGNORED;
-    svc_err_t *err;
+    svc_inbox_outcome_t outcome;
+    svc_err_t *err = apply_one(&outcome, batch, tx, item);
 
-    if (item->bad)
-        return set_aside(batch, tx, item, item->bad);
-    err = batch->handler->apply(&outcome, &context, &item->event);
-    if (err && svc_err_is_domain(err))
-        return set_aside(batch, tx, item, err->message);
-    return err ? err : conclude(batch, tx, item, outcome);
+    return err || outcome != SVC_INBOX_APPLIED ? err
+                                               : apply_waiting(batch, tx, item);
 }
 
 /* One event between savepoints: if the database refuses it, only it is lost to
@@ -317,7 +349,7 @@ static svc_err_t *replace(svc_batch_t *batch, svc_stream_tx_t *tx,
     err = batch->handler->replace(&context, &item->event);
     if (err && svc_err_is_domain(err))
         return set_aside(batch, tx, item, err->message);
-    return err ? err : apply_next(batch, tx, item);
+    return err ? err : apply_waiting(batch, tx, item);
 }
 
 static int is_last(const svc_batch_page_t *page)
@@ -369,12 +401,11 @@ static svc_err_t *apply_many(svc_batch_t *batch, svc_stream_tx_t *tx, char *done
     svc_inbox_item_t *items = apr_pcalloc(tx->pool,
                                           (apr_size_t)count * sizeof(*items));
     int *index = apr_palloc(tx->pool, (apr_size_t)count * sizeof(*index));
+    const svc_batch_item_t *item;
     svc_err_t *err;
 
     for (i = 0; i < count; i++) {
-        const svc_batch_item_t *item =
-            &APR_ARRAY_IDX(batch->items, i, svc_batch_item_t);
-
+        item = &APR_ARRAY_IDX(batch->items, i, svc_batch_item_t);
         if (!is_passed_by(batch, item) && item->move >= 0 && !item->bad) {
             items[taken].event = &item->event;
             index[taken++] = i;
@@ -385,9 +416,10 @@ static svc_err_t *apply_many(svc_batch_t *batch, svc_stream_tx_t *tx, char *done
         if (!items[i].is_done)
             continue;
         done[index[i]] = 1;
-        err = conclude(batch, tx,
-                       &APR_ARRAY_IDX(batch->items, index[i], svc_batch_item_t),
-                       items[i].outcome);
+        item = &APR_ARRAY_IDX(batch->items, index[i], svc_batch_item_t);
+        err = note(batch, tx, item, items[i].outcome);
+        if (!err && items[i].outcome == SVC_INBOX_APPLIED)
+            err = apply_waiting(batch, tx, item);
     }
     return err;
 }

@@ -342,8 +342,8 @@ static int receive_frame(svc_bus_frame_t *frame, int *more,
         ;
     if (rc >= 0) {
         frame->length = zmq_msg_size(&message);
-        frame->data = apr_pstrmemdup(pool, zmq_msg_data(&message),
-                                     frame->length);
+        frame->data = pool ? apr_pstrmemdup(pool, zmq_msg_data(&message),
+                                            frame->length) : NULL;
         *more = zmq_msg_more(&message);
     }
     zmq_msg_close(&message);
@@ -358,7 +358,8 @@ int svc_bus_receive(svc_bus_frame_t **frames, svc_bus_socket_t *socket,
     int more = 1, count = 0;
 
     /* Once the first frame is there the others are: messages are atomic. */
-    while (more && receive_frame(&frame, &more, socket, pool)) {
+    while (more && receive_frame(&frame, &more, socket,
+                                 count < SVC_BUS_MAX_FRAMES ? pool : NULL)) {
         if (++count <= SVC_BUS_MAX_FRAMES)
             APR_ARRAY_PUSH(list, svc_bus_frame_t) = frame;
     }

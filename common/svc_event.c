@@ -155,6 +155,8 @@ svc_err_t *svc_event_decode(svc_event_t *out, const char *subject,
 
     memset(out, 0, sizeof(*out));
     out->text = text;
+    if (strlen(text) != length)
+        return svc_err_make(pool, SVC_ERR_INVALID, "it has a NUL byte");
     if (decode_usual(out, subject, text, length, pool))
         return NULL;
     memset(out, 0, sizeof(*out));

@@ -110,11 +110,6 @@ svc_json_t *svc_json_get_object(const svc_json_t *object, const char *key)
     return json_is_object(member) ? (svc_json_t *)member : NULL;
 }
 
-svc_json_t *svc_json_keep(svc_json_t *value, apr_pool_t *pool)
-{
-    return value ? keep(json_incref(to_json(value)), pool) : NULL;
-}
-
 svc_json_t *svc_json_object(apr_pool_t *pool)
 {
     return keep(json_object(), pool);

@@ -44,9 +44,6 @@ int svc_json_get_count(apr_int64_t *out, const svc_json_t *object,
 /* The member as an object; NULL when it is missing or not one. */
 svc_json_t *svc_json_get_object(const svc_json_t *object, const char *key);
 
-/* Makes VALUE (NULL: nothing) live as long as POOL, too; returns it. */
-svc_json_t *svc_json_keep(svc_json_t *value, apr_pool_t *pool);
-
 /* New, empty values. */
 svc_json_t *svc_json_object(apr_pool_t *pool);
 svc_json_t *svc_json_array(apr_pool_t *pool);

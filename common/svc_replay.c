@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include "svc_id.h"
@@ -49,6 +50,13 @@ static int read_number(apr_int64_t *out, const svc_bus_frame_t *frame)
     return 1;
 }
 
+static int is_id(const char *text)
+{
+    while (apr_isalnum(*text) || *text == '-')
+        text++;
+    return !*text;
+}
+
 /* Why it cannot be answered, in a sentence; NULL: it can. */
 static const char *read_request(request_t *request,
                                 const svc_bus_frame_t *frames, int count)
@@ -73,6 +81,8 @@ static const char *read_request(request_t *request,
         (request->position == 0 || strlen(request->after) > 36))
         return "a SNAPSHOT that goes on names the position, event-id and last "
                "of the page before";
+    if (request->after && !is_id(request->after))
+        return "after must be an id of letters, digits and hyphens";
     if (request->limit > SVC_REPLAY_MAX_PAGE)
         request->limit = SVC_REPLAY_MAX_PAGE;
     return NULL;

@@ -127,6 +127,7 @@ int svc_source_take_page(svc_source_t *source, const svc_inbox_cursor_t *at,
                          const char *after, const char *last)
 {
     if (is_stale(source, at, after) ||
+        strlen(at->event_id) >= sizeof(source->event_id) ||
         (*last && (at->position == 0 || strcmp(last, after) <= 0)))
         return 0;
     source->ask_at = 0;

@@ -1,6 +1,10 @@
 /* svc_sources: see the header. */
 #include "svc_sources.h"
 
+#include <string.h>
+
+#define MAX_NAME 255 /* bytes, as in the column */
+
 struct svc_sources_t {
     const svc_inbox_t *inbox;
     apr_pool_t *pool;
@@ -39,7 +43,8 @@ svc_err_t *svc_sources_find(svc_source_t **out, svc_sources_t *sources,
     svc_err_t *err;
 
     *out = NULL;
-    if (!source && (!link->dealer || sources->all->nelts >= SVC_SOURCES_MAX))
+    if (!source && (!link->dealer || sources->all->nelts >= SVC_SOURCES_MAX ||
+                    strlen(name) > MAX_NAME || !svc_json_is_utf8(name)))
         return NULL;
     if (!source) {
         source = svc_source_create(name, sources->pool);

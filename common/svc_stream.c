@@ -66,12 +66,12 @@ svc_stream_t *svc_stream_create(const char *service, const char *publisher,
         "SELECT position FROM #_trimmed WHERE id = 1", pool);
     stream->update_trimmed = svc_db_sql(
         "svc_stream_update_trimmed", service,
-        "UPDATE #_trimmed SET position = %lld, event_id = %s WHERE id = 1",
-        pool);
+        "UPDATE #_trimmed SET position = %lld, event_id = %s "
+        "WHERE id = 1 AND position < %lld", pool);
     stream->insert_trimmed = svc_db_sql(
         "svc_stream_insert_trimmed", service,
         "INSERT INTO #_trimmed (id, position, event_id) "
-        "VALUES (1, %lld, %s)", pool);
+        "SELECT 1, %lld, %s WHERE NOT EXISTS (SELECT 1 FROM #_trimmed)", pool);
     stream->read_published = svc_db_sql(
         "svc_stream_read_published", service,
         "SELECT position FROM #_publisher WHERE endpoint = %s", pool);
@@ -269,7 +269,7 @@ svc_err_t *svc_stream_trim(int *removed, svc_stream_tx_t *tx,
     const svc_stream_t *stream = tx->stream;
     const char *at_most[] = { svc_db_arg(limit, tx->pool) };
     oldest_t oldest = { .before = before };
-    const char *args[2];
+    const char *args[3];
     int changed = 0;
     svc_err_t *err = svc_db_each(tx->db, &stream->read_oldest, at_most,
                                  take_oldest, &oldest, tx->pool);
@@ -279,6 +279,7 @@ svc_err_t *svc_stream_trim(int *removed, svc_stream_tx_t *tx,
         return err;
     args[0] = svc_db_arg(oldest.position, tx->pool);
     args[1] = oldest.event_id;
+    args[2] = args[0]; /* another machine may have removed more meanwhile */
     if ((err = svc_db_run(NULL, tx->db, &stream->trim, args, tx->pool)) ||
         (err = svc_db_run(&changed, tx->db, &stream->update_trimmed, args,
                           tx->pool)) || changed)

@@ -193,6 +193,21 @@ static svc_err_t *introduce(svc_source_t **out, const turn_t *turn,
     return NULL;
 }
 
+static void take_reset(const turn_t *turn, const svc_bus_frame_t *frames)
+{
+    svc_source_t *source = svc_sources_get(turn->subscriber->sources,
+                                           frames[1].data);
+
+    if (source && source->is_loaded &&
+        svc_source_reset(source, apr_atoi64(frames[2].data), turn->now))
+        svc_log(SVC_LOG_WARNING,
+                "SVC032: %s: the log of %s is not the one that was followed "
+                "up to position %" APR_INT64_T_FMT " (restored from a "
+                "backup?): its state is taken anew",
+                turn->subscriber->config->name, source->name,
+                source->tail.position);
+}
+
 /* A page of so many EVENTS came, the last of which is in FRAMES: the next one is
  * asked for before it is read, so that nobody waits for the other. */
 static void ask_ahead(const turn_t *turn, svc_link_t *link,
@@ -276,6 +291,11 @@ static svc_err_t *take_events(const turn_t *turn, svc_link_t *link,
         complain(turn->subscriber, link, NULL);
         return NULL;
     }
+    if (!*source->tail.event_id &&
+        apr_atoi64(frames[2].data) < source->tail.position) {
+        take_reset(turn, frames); /* nothing was named that it could compare */
+        return NULL;
+    }
     svc_source_hear(source, apr_atoi64(frames[2].data), turn->now);
     link->has_refused = 0;
     if (link->introductions > 0)
@@ -311,21 +331,6 @@ static void take_page(const turn_t *turn, const svc_bus_frame_t *frames,
                     count - 6, turn->scratch);
 }
 
-static void take_reset(const turn_t *turn, const svc_bus_frame_t *frames)
-{
-    svc_source_t *source = svc_sources_get(turn->subscriber->sources,
-                                           frames[1].data);
-
-    if (source && source->is_loaded &&
-        svc_source_reset(source, apr_atoi64(frames[2].data), turn->now))
-        svc_log(SVC_LOG_WARNING,
-                "SVC032: %s: the log of %s is not the one that was followed "
-                "up to position %" APR_INT64_T_FMT " (restored from a "
-                "backup?): its state is taken anew",
-                turn->subscriber->config->name, source->name,
-                source->tail.position);
-}
-
 static svc_err_t *take_answer(const turn_t *turn, svc_link_t *link,
                               const svc_bus_frame_t *frames, int count)
 {
@@ -346,17 +351,36 @@ static svc_err_t *take_answer(const turn_t *turn, svc_link_t *link,
     return NULL;
 }
 
-static svc_err_t *take_answers(const turn_t *turn, svc_link_t *link)
+/* Requests and answers were lost with the connection; what has come before that
+ * may be of another log than what comes now. */
+static void start_over(const turn_t *turn, svc_link_t *link)
+{
+    svc_bus_frame_t *frames;
+
+    while (svc_bus_receive(&frames, link->dealer, turn->scratch))
+        ;
+    link->introductions = 0;
+    svc_sources_doubt(turn->subscriber->sources, link);
+}
+
+static svc_err_t *take_answers(int *again, const turn_t *turn,
+                               svc_link_t *link)
 {
     svc_bus_frame_t *frames;
     svc_err_t *err = NULL;
-    int count;
+    int i, count;
 
-    while (!err && !svc_gather_is_full(turn->subscriber->gather) &&
-           (count = svc_bus_receive(&frames, link->dealer, turn->scratch))) {
+    if (svc_bus_was_lost(link->dealer))
+        start_over(turn, link);
+    for (i = 0; i < MAX_TAKEN && !err; i++) {
+        if (svc_gather_is_full(turn->subscriber->gather) ||
+            (count = svc_bus_receive(&frames, link->dealer, turn->scratch)) ==
+                0)
+            return NULL;
         if (count > 0)
             err = take_answer(turn, link, frames, count);
     }
+    *again = 1;
     return err;
 }
 
@@ -424,7 +448,7 @@ svc_err_t *svc_subscriber_turn(int *again, svc_subscriber_t *subscriber,
 
         err = take_live(again, &turn, link);
         if (!err && link->dealer)
-            err = take_answers(&turn, link);
+            err = take_answers(again, &turn, link);
     }
     svc_gather_hand_in(subscriber->gather, now);
     is_complete = ask_sources(&turn);
@@ -435,7 +459,7 @@ svc_err_t *svc_subscriber_turn(int *again, svc_subscriber_t *subscriber,
         svc_link_introduce(link, now, scratch);
         svc_link_listen(link, !is_full); /* there is no room for more */
     }
-    if (is_complete && svc_gather_is_idle(subscriber->gather) &&
+    if (!err && is_complete && svc_gather_is_idle(subscriber->gather) &&
         svc_sources_all(subscriber->sources)->nelts > 0)
         atomic_store(&subscriber->config->stats->caught_up_at, now);
     return err;

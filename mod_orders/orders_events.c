@@ -75,9 +75,20 @@ static svc_err_t *apply(svc_inbox_outcome_t *outcome,
     return NULL;
 }
 
+/* A snapshot of a payments or an expiration service tells again what it told:
+ * that is known, or takes effect. */
+static svc_err_t *replace(const svc_inbox_context_t *context,
+                          const svc_event_t *event)
+{
+    svc_inbox_outcome_t outcome;
+
+    return strncmp(event->type, "ticket:", 7) == 0
+               ? orders_replica_replace(context, event)
+               : apply(&outcome, context, event);
+}
+
 const svc_inbox_handler_t orders_events_handler = {
-    apply, orders_replica_apply_many, orders_replica_replace,
-    orders_replica_prune
+    apply, orders_replica_apply_many, replace, orders_replica_prune
 };
 
 svc_err_t *orders_events_state(apr_array_header_t *events, const char **last,

@@ -240,6 +240,26 @@ svc_err_t *orders_replica_apply_many(const svc_inbox_context_t *context,
 
 /* --- snapshots ----------------------------------------------------------------------- */
 
+/* The ticket has gone to an order that this service does not know. One of ours
+ * that awaits payment had it before the tickets service was restored from a
+ * backup; it has it no more. */
+static svc_err_t *give_up(svc_stream_tx_t *tx, const orders_ticket_t *ticket)
+{
+    const char *active;
+    order_t other;
+    int found, changed = 0;
+    svc_err_t *err = orders_store_get(&found, &other, tx->db, ticket->order_id,
+                                      tx->pool);
+
+    if (err || found)
+        return err;
+    err = orders_store_active(&active, tx->db, ticket->id, tx->pool);
+    if (err || !active)
+        return err;
+    err = orders_store_cancel(&changed, tx, active, ORDERS_RESERVED, 0);
+    return err || !changed ? err : orders_change_tell(tx, active);
+}
+
 /* The ticket is free, and an order of ours waits for it. It may have been told
  * while an order of another service had the ticket: then it was passed by, and
  * the event that would have ended it is among those that the snapshot skips. So
@@ -276,7 +296,10 @@ svc_err_t *orders_replica_replace(const svc_inbox_context_t *context,
                 : orders_store_insert_ticket(&changed, tx, &ticket);
     if (err)
         return err;
-    return ticket.order_id ? react(tx, &ticket) : ask_again(tx, &ticket);
+    if (!ticket.order_id)
+        return ask_again(tx, &ticket);
+    err = react(tx, &ticket);
+    return err ? err : give_up(tx, &ticket);
 }
 
 /* The ticket is no more: nobody can be given it. */

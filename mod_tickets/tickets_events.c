@@ -34,17 +34,13 @@ void tickets_events_updated(svc_stream_tx_t *tx, const ticket_t *ticket)
                     tickets_json_write(ticket, tx->pool), NULL, NULL);
 }
 
-static svc_err_t *read_order(order_t *out, const svc_event_t *event,
-                             apr_pool_t *pool)
+static svc_err_t *read_data(order_t *out, const svc_event_t *event,
+                            const svc_json_t *data, apr_pool_t *pool)
 {
     const svc_json_t *ticket;
     const char *status;
     apr_int64_t version;
-    svc_json_t *data;
-    svc_err_t *err = svc_event_data(&data, event, pool);
 
-    if (err)
-        return err;
     ticket = svc_json_get_object(data, "ticket");
     status = svc_json_get_string(data, "status");
     out->is_waiting = status && strcmp(status, "created") == 0;
@@ -61,6 +57,22 @@ static svc_err_t *read_order(order_t *out, const svc_event_t *event,
         return svc_err_make(pool, SVC_ERR_INVALID,
                             "data.ticket.id must be a UUID");
     return NULL;
+}
+
+static svc_err_t *read_order(order_t *out, const svc_event_t *event,
+                             apr_pool_t *pool)
+{
+    apr_pool_t *tree;
+    svc_json_t *data;
+    svc_err_t *err;
+
+    apr_pool_create(&tree, pool);
+    err = svc_event_data(&data, event, tree);
+    if (!err)
+        err = read_data(out, event, data, pool);
+    err = svc_err_copy(err, pool);
+    apr_pool_destroy(tree);
+    return err;
 }
 
 static svc_err_t *tell_update(svc_stream_tx_t *tx, const char *ticket_id)

@@ -1,7 +1,7 @@
 /* tickets_events: what the tickets service tells and hears.
  *
- * Told: ticket:created, ticket:updated. Heard: order:created reserves the
- * ticket if it is free, order:cancelled frees it if it is that order's; both
+ * Told: ticket:created, ticket:updated. Heard: order:created (and order:updated,
+ * while the order is still `created`) reserves the ticket if it is free, order:cancelled frees it if it is that order's; both
  * are told again as ticket:updated. The snapshot of an orders service, which has
  * every order that is not cancelled, does the same for all of them at once.
  */

@@ -214,6 +214,12 @@ static void reacting(void)
     is_str(state(order), "awaiting:payment 2",
            "a state from before the reservation does not undo it");
 
+    replace(mine, 7, id_of(97));
+    is_str(state(order), "cancelled 3 reserved",
+           "an order that awaits payment loses a ticket that has gone to an "
+           "order of another service");
+    ok(strncmp(last_event(), "order:cancelled{", 16) == 0, "... which is told");
+
     replace(lost, 5, NULL);
     order = buy(lost);
     replace(lost, 6, id_of(98));

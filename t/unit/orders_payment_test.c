@@ -631,6 +631,27 @@ static void truth(void)
            0, "what is final does not expire");
 }
 
+/* A payments service whose log was trimmed tells its payments in a snapshot. */
+static void in_a_snapshot(void)
+{
+    sale_t sale = reserved();
+    svc_inbox_context_t context = { &tx, inbox, 1 };
+    svc_event_t event = { "e", SOURCE, "payment:created", "s1", 0, 9, NULL,
+                          "{}", NULL, 0 };
+    const char *data = payment("s1", sale.id, "20.5");
+    int i;
+
+    must(svc_json_parse(&event.data, data, strlen(data), fixture.pool));
+    for (i = 0; i < 2; i++) {
+        begin();
+        succeeds(orders_events_handler.replace(&context, &event),
+                 "a payment in a snapshot is taken, also again");
+        commit();
+        is_str(state(sale.id), "complete 2", "... and pays its order, once");
+    }
+    is_str(money(sale.id), "s1/paid", "... and is kept as paid");
+}
+
 int main(void)
 {
     fixture_begin();
@@ -651,6 +672,7 @@ int main(void)
     bad_data();
     use_case();
     upgraded();
+    in_a_snapshot();
     truth();
     svc_db_close(db);
     return fixture_end();

@@ -636,9 +636,9 @@ static void in_a_snapshot(void)
 {
     sale_t sale = reserved();
     svc_inbox_context_t context = { &tx, inbox, 1 };
-    svc_event_t event = { "e", SOURCE, "payment:created", "s1", 0, 9, NULL,
+    svc_event_t event = { "e", SOURCE, "payment:created", "snap", 0, 9, NULL,
                           "{}", NULL, 0 };
-    const char *data = payment("s1", sale.id, "20.5");
+    const char *data = payment("snap", sale.id, "20.5");
     int i;
 
     must(svc_json_parse(&event.data, data, strlen(data), fixture.pool));
@@ -649,7 +649,7 @@ static void in_a_snapshot(void)
         commit();
         is_str(state(sale.id), "complete 2", "... and pays its order, once");
     }
-    is_str(money(sale.id), "s1/paid", "... and is kept as paid");
+    is_str(money(sale.id), "snap/paid/2050", "... and is kept as paid");
 }
 
 int main(void)

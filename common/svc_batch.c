@@ -16,15 +16,6 @@ void svc_batch_init(svc_batch_t *batch, apr_pool_t *pool)
     batch->unknown = apr_array_make(pool, 1, sizeof(const char *));
 }
 
-int svc_batch_count(const svc_batch_t *batch)
-{
-    int i, count = batch->items->nelts;
-
-    for (i = 0; i < batch->pages->nelts; i++)
-        count += APR_ARRAY_IDX(batch->pages, i, svc_batch_page_t).items->nelts;
-    return count;
-}
-
 static svc_batch_item_t *add_item(apr_array_header_t *items,
                                   const char *subject, apr_pool_t *pool)
 {

@@ -51,9 +51,6 @@ typedef struct svc_batch_t {
 /* Fills BATCH with empty lists from POOL, the command's. */
 void svc_batch_init(svc_batch_t *batch, apr_pool_t *pool);
 
-/* How many events it holds. */
-int svc_batch_count(const svc_batch_t *batch);
-
 /* Adds EVENT, which arrived under SUBJECT; all of it is kept in POOL, the
  * command's. */
 void svc_batch_add(svc_batch_t *batch, const char *subject,

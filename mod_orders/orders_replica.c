@@ -42,8 +42,11 @@ static svc_err_t *read_ticket(orders_ticket_t *ticket, const svc_event_t *event,
 
 /* The ticket was reserved for an order that this service does not know: if one
  * of ours still hoped for it, somebody else was first. An order of ours that is
- * cancelled does not count, for its release is on the way. */
-static svc_err_t *lose(svc_stream_tx_t *tx, const orders_ticket_t *ticket)
+ * cancelled does not count, for its release is on the way. One that awaits
+ * payment has the ticket, whatever an old event says; but in a snapshot it had
+ * it before the tickets service was restored from a backup. */
+static svc_err_t *lose(svc_stream_tx_t *tx, const orders_ticket_t *ticket,
+                       int is_snapshot)
 {
     const char *active;
     int found, changed;
@@ -53,15 +56,18 @@ static svc_err_t *lose(svc_stream_tx_t *tx, const orders_ticket_t *ticket)
 
     if (err || found)
         return err;
-    if ((err = orders_store_active(&active, tx->db, ticket->id, tx->pool)) ||
-        !active ||
-        (err = orders_store_lose(&changed, tx, active)) || !changed)
+    err = orders_store_active(&active, tx->db, ticket->id, tx->pool);
+    if (err || !active)
         return err;
-    return orders_change_tell(tx, active);
+    err = is_snapshot ? orders_store_cancel(&changed, tx, active,
+                                            ORDERS_RESERVED, 0)
+                      : orders_store_lose(&changed, tx, active);
+    return err || !changed ? err : orders_change_tell(tx, active);
 }
 
 /* The ticket changed: what does that mean for orders? */
-static svc_err_t *react(svc_stream_tx_t *tx, const orders_ticket_t *ticket)
+static svc_err_t *react(svc_stream_tx_t *tx, const orders_ticket_t *ticket,
+                        int is_snapshot)
 {
     int changed;
     svc_err_t *err;
@@ -72,7 +78,7 @@ static svc_err_t *react(svc_stream_tx_t *tx, const orders_ticket_t *ticket)
     if (err)
         return err;
     return changed ? orders_change_tell(tx, ticket->order_id)
-                   : lose(tx, ticket);
+                   : lose(tx, ticket, is_snapshot);
 }
 
 /* --- one event --------------------------------------------------------------------- */
@@ -107,7 +113,7 @@ static svc_err_t *explain(svc_inbox_outcome_t *outcome,
      * events: to wait for them would be for ever, and this one says it all. */
     *outcome = SVC_INBOX_APPLIED;
     err = orders_store_replace_ticket(tx, ticket);
-    return err ? err : react(tx, ticket);
+    return err ? err : react(tx, ticket, 0);
 }
 
 svc_err_t *orders_replica_apply(svc_inbox_outcome_t *outcome,
@@ -130,7 +136,7 @@ svc_err_t *orders_replica_apply(svc_inbox_outcome_t *outcome,
     if (!changed)
         return explain(outcome, context, &ticket);
     *outcome = SVC_INBOX_APPLIED;
-    return react(tx, &ticket);
+    return react(tx, &ticket, 0);
 }
 
 /* --- many events at once ------------------------------------------------------------- */
@@ -233,32 +239,12 @@ svc_err_t *orders_replica_apply_many(const svc_inbox_context_t *context,
             continue;
         link->item->is_done = 1;
         link->item->outcome = SVC_INBOX_APPLIED;
-        err = react(tx, link->ticket);
+        err = react(tx, link->ticket, 0);
     }
     return err;
 }
 
 /* --- snapshots ----------------------------------------------------------------------- */
-
-/* The ticket has gone to an order that this service does not know. One of ours
- * that awaits payment had it before the tickets service was restored from a
- * backup; it has it no more. */
-static svc_err_t *give_up(svc_stream_tx_t *tx, const orders_ticket_t *ticket)
-{
-    const char *active;
-    order_t other;
-    int found, changed = 0;
-    svc_err_t *err = orders_store_get(&found, &other, tx->db, ticket->order_id,
-                                      tx->pool);
-
-    if (err || found)
-        return err;
-    err = orders_store_active(&active, tx->db, ticket->id, tx->pool);
-    if (err || !active)
-        return err;
-    err = orders_store_cancel(&changed, tx, active, ORDERS_RESERVED, 0);
-    return err || !changed ? err : orders_change_tell(tx, active);
-}
 
 /* The ticket is free, and an order of ours waits for it. It may have been told
  * while an order of another service had the ticket: then it was passed by, and
@@ -296,10 +282,7 @@ svc_err_t *orders_replica_replace(const svc_inbox_context_t *context,
                 : orders_store_insert_ticket(&changed, tx, &ticket);
     if (err)
         return err;
-    if (!ticket.order_id)
-        return ask_again(tx, &ticket);
-    err = react(tx, &ticket);
-    return err ? err : give_up(tx, &ticket);
+    return ticket.order_id ? react(tx, &ticket, 1) : ask_again(tx, &ticket);
 }
 
 /* The ticket is no more: nobody can be given it. */

@@ -197,6 +197,8 @@ static void refusals(void)
                strstr(err->message, table[i].says),
            "%s is refused, and the sentence names it", table[i].what);
     }
+    err = svc_event_decode(&got, "t", "{}\0{}", 5, fixture.pool);
+    ok(err && strstr(err->message, "NUL"), "a NUL byte is refused");
     memset(long_id, 'i', sizeof(long_id));
     long_id[256] = '\0';
     err = decode(&got, "t", apr_psprintf(

@@ -234,6 +234,8 @@ static void sentences(void)
     ask("SNAPSHOT", source, one, id_at(1),
         "0123456789012345678901234567890123456", one);
     ok(is_error("names the position"), "... and with an id that is too long");
+    ask("SNAPSHOT", source, one, id_at(1), "\xff", one);
+    ok(is_error("letters, digits and hyphens"), "... or is no id");
     ask("REPLAY", "urn:other", zero, "", one);
     ok(is_error(source), "another source is refused: whose log it is is said");
     ask("SNAPSHOT", "urn:other", zero, "", "", one);

@@ -321,6 +321,17 @@ static void loading_again(void)
     ok(is_next(31), "after loading it is judged anew");
 }
 
+static void too_long_a_name(void)
+{
+    char id[300];
+
+    memset(id, 'x', 256);
+    id[256] = '\0';
+    begin_confirmed(5, "e5", 20);
+    is_int(page(20, id, "", ""), 0,
+           "a snapshot that leads to an id that cannot be kept is refused");
+}
+
 static void long_names(void)
 {
     char id[256];
@@ -386,6 +397,7 @@ int main(void)
     pages_after_reset();
     loading_again();
     long_names();
+    too_long_a_name();
     overtaken();
     overtaken_in_doubt();
     return fixture_end();

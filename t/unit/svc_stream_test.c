@@ -255,6 +255,25 @@ static void trimming(void)
     is_str(id_at(5), fifth, "... and the event before it compared");
 }
 
+/* Another machine has removed more than this one is about to. */
+static void trimmed_late(void)
+{
+    svc_stream_tx_t late;
+    int count;
+
+    fixture_do(db, "DELETE FROM tickets_log");
+    fixture_do(db, "UPDATE tickets_trimmed SET position = 900");
+    late = begin(db, one);
+    emit(&late, "ticket:updated", 1);
+    must(svc_stream_commit(&late));
+    fixture_do(db, "UPDATE tickets_log SET recorded_at = 0");
+    late = begin(db, one);
+    must(svc_stream_trim(&count, &late, 5000, 100));
+    must(svc_stream_commit(&late));
+    is_int(count, 1, "a machine that comes late removes less");
+    is_int(trimmed_to(), 900, "... what another has noted does not go back");
+}
+
 int main(void)
 {
     fixture_begin();
@@ -267,6 +286,7 @@ int main(void)
     reading();
     published();
     trimming();
+    trimmed_late();
     svc_db_close(other);
     svc_db_close(db);
     return fixture_end();

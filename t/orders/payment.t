@@ -156,8 +156,8 @@ my $stray = new_uuid();
 pay($shop, 'stray', { id => $stray });
 pay($shop, 'second', $order);
 heard($shop);
-is_deeply $shop->{db}->selectall_arrayref('SELECT reason FROM orders_quarantine ORDER BY id'),
-    [["There is no order $stray"], ['The payment second is for another order']],
+is_deeply $shop->{db}->selectall_arrayref('SELECT reason FROM orders_quarantine ORDER BY reason'),
+    [['The payment second is for another order'], ["There is no order $stray"]],
     'a payment for an unknown order is set aside, so is one that is known for another order';
 is state($shop, $order), 'awaiting:payment 1', '... which does nothing to this one';
 my @lines = grep { /SVC030/ } split /\n/, $orders->error_log;

@@ -150,62 +150,6 @@ svc_err_t *svc_ap_http_is_known(int *is_known, request_rec *r, const char *etag)
     return NULL;
 }
 
-svc_err_t *svc_ap_http_read_page(svc_ap_http_page_t *page, request_rec *r,
-                                 int default_limit, int max_limit)
-{
-    apr_table_t *query;
-    const char *limit, *cursor;
-    svc_err_t *err = NULL;
-    char *end = NULL;
-    int i;
-
-    ap_args_to_table(r, &query);
-    limit = apr_table_get(query, "limit");
-    cursor = apr_table_get(query, "cursor");
-    page->limit = default_limit;
-    page->after = 0;
-    if (limit) {
-        page->limit = *limit && strlen(limit) <= 6 &&
-                              strspn(limit, "0123456789") == strlen(limit)
-                          ? atoi(limit)
-                          : 0;
-        if (page->limit < 1 || page->limit > max_limit)
-            svc_err_add_field(&err, r->pool, "limit",
-                              apr_psprintf(r->pool, "limit must be a number "
-                                                    "from 1 to %d", max_limit));
-    }
-    if (cursor) {
-        page->after = strlen(cursor) < 18 && cursor[0] == 'p' &&
-                              apr_isxdigit(cursor[1])
-                          ? apr_strtoi64(cursor + 1, &end, 16)
-                          : -1;
-        if (page->after < 0 || *end)
-            svc_err_add_field(&err, r->pool, "cursor",
-                              "cursor must be one that a Link header gave");
-    }
-    for (i = 0; i < apr_table_elts(query)->nelts; i++) {
-        const char *key =
-            ((apr_table_entry_t *)apr_table_elts(query)->elts)[i].key;
-
-        if (strcasecmp(key, "limit") != 0 && strcasecmp(key, "cursor") != 0)
-            svc_err_add_field(&err, r->pool, key,
-                              "This parameter is not known; limit and cursor "
-                              "are");
-    }
-    return err;
-}
-
-void svc_ap_http_link_next(request_rec *r, const svc_ap_http_page_t *page,
-                           apr_int64_t last)
-{
-    apr_table_setn(r->headers_out, "Link",
-                   apr_psprintf(r->pool,
-                                "<%s?limit=%d&cursor=p%" APR_UINT64_T_HEX_FMT
-                                ">; rel=\"next\"",
-                                ap_os_escape_path(r->pool, r->uri, 1),
-                                page->limit, (apr_uint64_t)last));
-}
-
 /* --- answers ------------------------------------------------------------------- */
 
 void svc_ap_http_send(request_rec *r, int status, const svc_json_t *json)

@@ -33,21 +33,6 @@ void svc_ap_http_send(request_rec *r, int status, const svc_json_t *json);
 void svc_ap_http_send_error(request_rec *r, const svc_ap_service_t *service,
                             const svc_err_t *err);
 
-/* A page of a list, as the query asks for it. */
-typedef struct svc_ap_http_page_t {
-    apr_int64_t after; /* creation position that it begins after */
-    int limit;
-} svc_ap_http_page_t;
-
-/* Reads the parameters limit and cursor; INVALID names each that is bad or not
- * known. */
-svc_err_t *svc_ap_http_read_page(svc_ap_http_page_t *page, request_rec *r,
-                                 int default_limit, int max_limit);
-
-/* Sets Link: rel="next" (RFC 8288) to the page after position LAST. */
-void svc_ap_http_link_next(request_rec *r, const svc_ap_http_page_t *page,
-                           apr_int64_t last);
-
 /* Sets the headers that every answer of SERVICE has. */
 void svc_ap_http_set_headers(request_rec *r, const svc_ap_service_t *service);
 

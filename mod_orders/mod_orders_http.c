@@ -8,6 +8,7 @@
 #include "mod_orders_conf.h"
 #include "orders_json.h"
 #include "orders_service.h"
+#include "svc_ap_query.h"
 #include "svc_ap_worker.h"
 #include "svc_time.h"
 
@@ -29,14 +30,15 @@ static svc_err_t *list(svc_ap_request_t *request)
 {
     request_rec *r = request->r;
     svc_json_t *json = svc_json_array(r->pool);
-    svc_ap_http_page_t page;
+    svc_ap_query_t *query = svc_ap_query_read(r, NULL);
+    svc_ap_query_page_t page = svc_ap_query_page(
+        query, ORDERS_DEFAULT_LIMIT, ORDERS_MAX_LIMIT);
     svc_ap_db_loan_t loan;
     apr_array_header_t *orders;
     svc_err_t *err;
     int i;
 
-    if ((err = svc_ap_http_read_page(&page, r, ORDERS_DEFAULT_LIMIT,
-                                     ORDERS_MAX_LIMIT)) ||
+    if ((err = svc_ap_query_end(query)) ||
         (err = svc_ap_worker_borrow(&loan, request->instance, r)))
         return err;
     /* One more than asked for tells whether there is a next page. */
@@ -50,8 +52,9 @@ static svc_err_t *list(svc_ap_request_t *request)
                         orders_json_write(&APR_ARRAY_IDX(orders, i, order_t),
                                           r->pool));
     if (orders->nelts > page.limit)
-        svc_ap_http_link_next(
-            r, &page, APR_ARRAY_IDX(orders, page.limit - 1, order_t).position);
+        svc_ap_query_link_next(
+            query, &page,
+            APR_ARRAY_IDX(orders, page.limit - 1, order_t).position);
     svc_ap_http_send(r, HTTP_OK, json);
     return NULL;
 }

@@ -5,6 +5,7 @@
 
 #include <apr_strings.h>
 
+#include "svc_ap_query.h"
 #include "svc_ap_worker.h"
 #include "tickets_json.h"
 #include "tickets_service.h"
@@ -19,14 +20,15 @@ static svc_err_t *list(svc_ap_request_t *request)
 {
     request_rec *r = request->r;
     svc_json_t *json = svc_json_array(r->pool);
-    svc_ap_http_page_t page;
+    svc_ap_query_t *query = svc_ap_query_read(r, NULL);
+    svc_ap_query_page_t page = svc_ap_query_page(
+        query, TICKETS_DEFAULT_LIMIT, TICKETS_MAX_LIMIT);
     svc_ap_db_loan_t loan;
     apr_array_header_t *tickets;
     svc_err_t *err;
     int i;
 
-    if ((err = svc_ap_http_read_page(&page, r, TICKETS_DEFAULT_LIMIT,
-                                     TICKETS_MAX_LIMIT)) ||
+    if ((err = svc_ap_query_end(query)) ||
         (err = svc_ap_worker_borrow(&loan, request->instance, r)))
         return err;
     /* One more than asked for tells whether there is a next page. */
@@ -40,8 +42,8 @@ static svc_err_t *list(svc_ap_request_t *request)
                                   &APR_ARRAY_IDX(tickets, i, ticket_t),
                                   r->pool));
     if (tickets->nelts > page.limit)
-        svc_ap_http_link_next(
-            r, &page,
+        svc_ap_query_link_next(
+            query, &page,
             APR_ARRAY_IDX(tickets, page.limit - 1, ticket_t).position);
     svc_ap_http_send(r, HTTP_OK, json);
     return NULL;

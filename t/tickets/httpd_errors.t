@@ -22,6 +22,9 @@ my $Close = "Host: x\r\nConnection: close\r\n";
 my $Json = "Content-Type: application/json\r\n";
 my $Good = '{"title":"T","price":1}';
 
+problem_ok raw(shop => "GET /api/tickets?limit=\xff&\xfe=1 HTTP/1.1\r\n$Close\r\n"), 400,
+    [ { field => "limit" }, { field => "%fe" } ], "bytes of a query that are not UTF-8 are refused, and named all the same";
+
 # 401: nobody, a wrong password, a user nobody knows, a header that is none.
 for my $path ('/api/tickets', '/api/orders') {
     my $realm = qr/^Basic realm="shop"/;

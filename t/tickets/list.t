@@ -84,6 +84,23 @@ for my $cursor ('', 'x', '0', 'p', 'pzz', 'p-1', 'p1g', 'p+1', 'p%201', 'p' . '1
 problem_ok page('?nosuch=1'), 400, [ { field => 'nosuch' } ], 'refuses an unknown parameter and names it';
 problem_ok page('?limit=0&cursor=x&nosuch=1'), 400, [ map { { field => $_ } } qw(limit cursor nosuch) ],
     'names all that is wrong';
+problem_ok page('?limit=2&Limit=3&LIMIT=x'), 400, [ { field => 'Limit' }, { field => 'LIMIT' } ],
+    'the case of a name counts';
+problem_ok page('?nosuch=1&nosuch=2&=3&'), 400, [ { field => 'nosuch', message => qr/; limit\b.*\bcursor\b.* are\z/ },
+    { field => '' } ], 'names each once, and says which are known';
+problem_ok page('?limit=2&limit=2'), 400, [ { field => 'limit', message => qr/only once/ } ], 'refuses one given twice';
+problem_ok page('?limit=2&l%69mit=3&cursor=p1&cursor'), 400, [ map { { field => $_, message => qr/only once/ } }
+    qw(limit cursor) ], 'however its name is written';
+for my $bad ('%', '%4', '%zz', 'x%', '%00', '2%00', '%ff', '%c3', '%ed%a0%80', '%c0%80') {
+    problem_ok page("?limit=$bad"), 400, [ { field => 'limit', message => qr/UTF-8/ } ],
+        "refuses a limit of $bad";
+}
+problem_ok page("?$_->[0]=1"), 400, [ { field => $_->[1], message => qr/not known/ } ], "names a parameter called $_->[0]"
+    for [ 'limit%00', 'limit%00' ], [ '%', '%' ], [ '%ff', '%ff' ], [ '%C3%A9', "\xe9" ], [ 'a%26b+c', 'a&b c' ];
+is_deeply ids(page('?')), ids(page('')), 'an empty query is none';
+is_deeply ids(page('?&limit=2&')), ids(page('?limit=2')), 'a superfluous & does not matter';
+is_deeply ids(page('?l%69mit=%32')), ids(page('?limit=2')), 'names and values may be percent-encoded';
+
 is scalar @{ page('?cursor=pfffffff')->json }, 0, 'nothing comes after the last ticket';
 
 my $head = api(HEAD => '/api/tickets?limit=3', vhost => $server);

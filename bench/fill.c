@@ -26,7 +26,7 @@
 #define BATCH 1000
 #define SELLER "alice"
 #define BUYER "bob"
-#define EXPIRATION_MS (24LL * 3600 * 1000)
+static const orders_terms_t terms = { 24LL * 3600 * 1000, 0 };
 
 typedef struct price_t {
     const char *title;
@@ -187,7 +187,7 @@ static svc_err_t *order_one(void *baton, const svc_db_row_t *row)
     must(orders_store_insert_ticket(&changed, tx, &ticket));
     order->ticket_id = ticket.id;
     order->user_id = BUYER;
-    must(orders_service_create(order, tx, EXPIRATION_MS, fill->scratch));
+    must(orders_service_create(order, tx, &terms, fill->scratch));
     return NULL;
 }
 

@@ -263,6 +263,9 @@ static const char *check_shared(const svc_ap_conf_t *a, const svc_ap_conf_t *b,
     /* What only one of them says counts for both. */
     if (a->retention >= 0 && b->retention >= 0 && a->retention != b->retention)
         noun = "Retention";
+    if (a->idempotency_ttl >= 0 && b->idempotency_ttl >= 0 &&
+        a->idempotency_ttl != b->idempotency_ttl)
+        noun = "IdempotencyTTL";
     if (a->subscribe && b->subscribe &&
         !follows_same(a->subscribe, b->subscribe))
         noun = "Subscribe";

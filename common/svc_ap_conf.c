@@ -151,6 +151,14 @@ const char *svc_ap_conf_set_retention(cmd_parms *cmd, void *dir,
     return svc_ap_conf_number(&conf_of(cmd)->retention, cmd, arg, 0, 36500);
 }
 
+const char *svc_ap_conf_set_idempotency_ttl(cmd_parms *cmd, void *dir,
+                                            const char *arg)
+{
+    (void)dir;
+    return svc_ap_conf_number(&conf_of(cmd)->idempotency_ttl, cmd, arg, 1,
+                              366 * 86400);
+}
+
 const char *svc_ap_conf_set_insecure_endpoint(cmd_parms *cmd, void *dir, int on)
 {
     (void)dir;
@@ -235,6 +243,7 @@ void svc_ap_conf_init(svc_ap_conf_t *conf)
     memset(conf, 0, sizeof(*conf));
     conf->max_body = -1;
     conf->retention = -1;
+    conf->idempotency_ttl = -1;
     conf->allows_insecure = -1;
 }
 
@@ -260,26 +269,24 @@ void svc_ap_conf_merge(svc_ap_conf_t *merged, const svc_ap_conf_t *base,
                                            : base->curve_allow;
     merged->max_body = add->max_body >= 0 ? add->max_body : base->max_body;
     merged->retention = add->retention >= 0 ? add->retention : base->retention;
+    merged->idempotency_ttl = add->idempotency_ttl >= 0
+                                  ? add->idempotency_ttl
+                                  : base->idempotency_ttl;
     merged->allows_insecure = add->allows_insecure >= 0
                                   ? add->allows_insecure
                                   : base->allows_insecure;
 }
 
-void *svc_ap_conf_create_dir(apr_pool_t *pool, char *path)
+void svc_ap_conf_init_dir(svc_ap_conf_dir_t *conf)
 {
-    svc_ap_conf_dir_t *conf = apr_pcalloc(pool, sizeof(*conf));
-
-    (void)path;
+    memset(conf, 0, sizeof(*conf));
     conf->is_api = -1;
-    return conf;
 }
 
-void *svc_ap_conf_merge_dir(apr_pool_t *pool, void *base_conf, void *add_conf)
+void svc_ap_conf_merge_dir(svc_ap_conf_dir_t *merged,
+                           const svc_ap_conf_dir_t *base,
+                           const svc_ap_conf_dir_t *add)
 {
-    svc_ap_conf_dir_t *merged = apr_pcalloc(pool, sizeof(*merged));
-    const svc_ap_conf_dir_t *base = base_conf, *add = add_conf;
-
     merged->is_api = add->is_api >= 0 ? add->is_api : base->is_api;
     merged->base = add->base ? add->base : base->base;
-    return merged;
 }

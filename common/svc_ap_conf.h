@@ -35,18 +35,23 @@ typedef struct svc_ap_conf_t {
     apr_off_t max_body;      /* bytes; -1: not set */
     apr_int64_t retention;   /* days that the event log is kept; 0: for ever;
                                 -1: not set */
+    apr_int64_t idempotency_ttl; /* seconds that a key is remembered; -1: not
+                                    set */
     int allows_insecure;     /* endpoints that are not loopback; -1: not set */
     struct svc_ap_instance_t *instance; /* set in post_config; NULL: not used */
 } svc_ap_conf_t;
 
-/* The per-directory configuration: where the API is mounted. */
+/* The per-directory configuration: where the API is mounted. A module's begins
+ * with it. */
 typedef struct svc_ap_conf_dir_t {
     int is_api;       /* 1: SetHandler names this service, 0: another; -1: unset */
     const char *base; /* path of the Location, e.g. "/api/tickets" */
 } svc_ap_conf_dir_t;
 
 #define SVC_AP_CONF_MAX_BODY 65536 /* bytes, the default */
+#define SVC_AP_CONF_ARRAY 16       /* times as much for an array of entities */
 #define SVC_AP_CONF_RETENTION 7    /* days, the default */
+#define SVC_AP_CONF_IDEMPOTENCY_TTL 86400 /* seconds, the default */
 
 /* Directives of one service; PREFIX is "Tickets" or "Orders", MODULE the
  * address of its module record. */
@@ -71,6 +76,10 @@ typedef struct svc_ap_conf_dir_t {
     AP_INIT_TAKE1(prefix "Retention", svc_ap_conf_set_retention, module, \
                   RSRC_CONF, \
                   "days that events are kept, 7 by default, 0 for ever"), \
+    AP_INIT_TAKE1(prefix "IdempotencyTTL", svc_ap_conf_set_idempotency_ttl, \
+                  module, RSRC_CONF, \
+                  "seconds that an Idempotency-Key is remembered, 86400 by " \
+                  "default"), \
     AP_INIT_FLAG(prefix "InsecureEndpoint", \
                  svc_ap_conf_set_insecure_endpoint, module, RSRC_CONF, \
                  "On: endpoints may be reachable from other machines"), \
@@ -101,6 +110,8 @@ const char *svc_ap_conf_set_max_body(cmd_parms *cmd, void *dir,
                                      const char *arg);
 const char *svc_ap_conf_set_retention(cmd_parms *cmd, void *dir,
                                       const char *arg);
+const char *svc_ap_conf_set_idempotency_ttl(cmd_parms *cmd, void *dir,
+                                            const char *arg);
 const char *svc_ap_conf_set_insecure_endpoint(cmd_parms *cmd, void *dir,
                                               int on);
 const char *svc_ap_conf_see_driver(cmd_parms *cmd, void *dir, const char *args);
@@ -123,8 +134,10 @@ void svc_ap_conf_init(svc_ap_conf_t *conf);
 void svc_ap_conf_merge(svc_ap_conf_t *merged, const svc_ap_conf_t *base,
                        const svc_ap_conf_t *add, apr_pool_t *pool);
 
-/* create_dir_config and merge_dir_config. */
-void *svc_ap_conf_create_dir(apr_pool_t *pool, char *path);
-void *svc_ap_conf_merge_dir(apr_pool_t *pool, void *base, void *add);
+/* The same for the per-directory configuration. */
+void svc_ap_conf_init_dir(svc_ap_conf_dir_t *conf);
+void svc_ap_conf_merge_dir(svc_ap_conf_dir_t *merged,
+                           const svc_ap_conf_dir_t *base,
+                           const svc_ap_conf_dir_t *add);
 
 #endif

@@ -44,10 +44,15 @@ static svc_err_t *too_large(request_rec *r, apr_off_t limit)
                         " bytes that are allowed", limit);
 }
 
+/* A body on its way in. */
+typedef struct body_t {
+    char *data;
+    apr_off_t length, size; /* of what is in data, and of data */
+    int is_end, is_over;
+} body_t;
+
 /* Appends what BRIGADE holds to BODY. */
-static apr_status_t take_data(char *body, apr_size_t *length, apr_off_t limit,
-                              int *is_end, int *is_over,
-                              apr_bucket_brigade *brigade)
+static apr_status_t take_data(body_t *body, apr_bucket_brigade *brigade)
 {
     apr_bucket *bucket;
 
@@ -58,68 +63,103 @@ static apr_status_t take_data(char *body, apr_size_t *length, apr_off_t limit,
         apr_size_t size;
         apr_status_t status;
 
-        *is_end |= APR_BUCKET_IS_EOS(bucket);
+        body->is_end |= APR_BUCKET_IS_EOS(bucket);
         if (APR_BUCKET_IS_METADATA(bucket))
             continue;
         status = apr_bucket_read(bucket, &data, &size, APR_BLOCK_READ);
         if (status != APR_SUCCESS)
             return status;
-        if ((apr_off_t)(*length + size) > limit) {
-            *is_over = 1;
+        if (body->length + (apr_off_t)size > body->size) {
+            body->is_over = 1;
             return APR_SUCCESS;
         }
-        memcpy(body + *length, data, size);
-        *length += size;
+        memcpy(body->data + body->length, data, size);
+        body->length += (apr_off_t)size;
     }
     return APR_SUCCESS;
 }
 
-static svc_err_t *read_body(char **out, apr_size_t *length, int *status,
-                            request_rec *r, apr_off_t limit)
+static int is_array(const body_t *body)
 {
-    const char *announced = apr_table_get(r->headers_in, "Content-Length");
+    apr_off_t at = 0;
+
+    while (at < body->length && apr_isspace(body->data[at]))
+        at++;
+    return at < body->length && body->data[at] == '[';
+}
+
+static void make_room(body_t *body, apr_off_t size, apr_pool_t *pool)
+{
+    char *data = apr_palloc(pool, (apr_size_t)size + 1);
+
+    if (body->length)
+        memcpy(data, body->data, (apr_size_t)body->length);
+    body->data = data;
+    body->size = size;
+}
+
+/* LIMIT is for an object, MANY, which is not less, for an array: which it is
+ * shows in the first part. */
+static svc_err_t *read_body(body_t *body, int *status, request_rec *r,
+                            apr_off_t limit, apr_off_t many)
+{
+    const char *header = apr_table_get(r->headers_in, "Content-Length");
+    apr_off_t announced = header ? apr_atoi64(header) : 0;
     apr_bucket_brigade *brigade =
         apr_brigade_create(r->pool, r->connection->bucket_alloc);
-    apr_off_t size = announced ? apr_atoi64(announced) : limit;
-    int is_end = 0, is_over = size > limit;
     apr_status_t rv;
 
-    *length = 0;
+    memset(body, 0, sizeof(*body));
     *status = OK;
-    *out = apr_palloc(r->pool, (apr_size_t)(is_over ? 1 : size + 1));
-    while (!is_end && !is_over) {
+    if (announced > many)
+        return too_large(r, many);
+    make_room(body, header ? announced
+                           : limit > HUGE_STRING_LEN ? limit : HUGE_STRING_LEN,
+              r->pool);
+    while (!body->is_end && !body->is_over) {
         rv = ap_get_brigade(r->input_filters, brigade, AP_MODE_READBYTES,
                             APR_BLOCK_READ, HUGE_STRING_LEN);
         if (rv == APR_SUCCESS)
-            rv = take_data(*out, length, size, &is_end, &is_over, brigade);
+            rv = take_data(body, brigade);
         if (rv != APR_SUCCESS) {
             *status = ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
             return NULL;
         }
         apr_brigade_cleanup(brigade);
+        if (limit < many && is_array(body)) {
+            limit = many;
+            if (!header && body->size < many)
+                make_room(body, many, r->pool);
+        }
+        body->is_over |= body->length > limit || announced > limit;
     }
-    return is_over ? too_large(r, limit) : NULL;
+    return body->is_over ? too_large(r, limit) : NULL;
 }
 
 svc_err_t *svc_ap_http_read_json(svc_json_t **out, int *status, request_rec *r,
-                                 const svc_ap_instance_t *instance)
+                                 const svc_ap_instance_t *instance,
+                                 int takes_array)
 {
     const svc_ap_conf_t *conf = ap_get_module_config(
         r->server->module_config, instance->service->module);
-    char *body;
-    apr_size_t length;
+    apr_off_t limit = conf->max_body >= 0 ? conf->max_body
+                                          : SVC_AP_CONF_MAX_BODY;
+    body_t body;
     svc_err_t *err;
 
     *status = OK;
     if (!is_json(r))
         return svc_err_make(r->pool, SVC_ERR_MEDIA_TYPE,
                             "The body must be application/json in UTF-8");
-    err = read_body(&body, &length, status, r,
-                    conf->max_body >= 0 ? conf->max_body
-                                        : SVC_AP_CONF_MAX_BODY);
+    err = read_body(&body, status, r, limit,
+                    takes_array ? SVC_AP_CONF_ARRAY * limit : limit);
     if (err || *status != OK)
         return err;
-    return svc_json_parse(out, body, length, r->pool);
+    return takes_array
+               ? svc_json_parse_many(out, body.data, (apr_size_t)body.length,
+                                     r->pool)
+               : svc_json_parse(out, body.data, (apr_size_t)body.length,
+                                r->pool);
 }
 
 svc_etag_condition_t svc_ap_http_condition(const request_rec *r,
@@ -157,6 +197,12 @@ void svc_ap_http_send(request_rec *r, int status, const svc_json_t *json)
     apr_size_t length;
     const char *text = svc_json_text(&length, json, r->pool);
 
+    svc_ap_http_send_text(r, status, text, length);
+}
+
+void svc_ap_http_send_text(request_rec *r, int status, const char *text,
+                           apr_size_t length)
+{
     r->status = status;
     ap_set_content_type(r, "application/json");
     ap_set_content_length(r, (apr_off_t)length);
@@ -176,6 +222,7 @@ static const struct {
     { SVC_ERR_PRECONDITION, HTTP_PRECONDITION_FAILED },
     { SVC_ERR_TOO_LARGE, HTTP_REQUEST_ENTITY_TOO_LARGE },
     { SVC_ERR_MEDIA_TYPE, HTTP_UNSUPPORTED_MEDIA_TYPE },
+    { SVC_ERR_UNPROCESSABLE, HTTP_UNPROCESSABLE_ENTITY },
     { SVC_ERR_UNAVAILABLE, HTTP_SERVICE_UNAVAILABLE },
     { SVC_ERR_RETRY, HTTP_SERVICE_UNAVAILABLE },
     { SVC_ERR_INTERNAL, HTTP_INTERNAL_SERVER_ERROR }

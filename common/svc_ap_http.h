@@ -11,11 +11,14 @@
 #include "svc_etag.h"
 #include "svc_json.h"
 
-/* Reads the body, which must be application/json with one object: MEDIA_TYPE,
- * TOO_LARGE (over the instance's limit) or INVALID otherwise. STATUS is not OK
- * when httpd's own filters refused the body; then that is the handler's result. */
+/* Reads the body, which must be application/json with one object, or, with
+ * TAKES_ARRAY, an array instead: MEDIA_TYPE, TOO_LARGE (over the instance's
+ * limit; SVC_AP_CONF_ARRAY times that for an array) or INVALID otherwise. STATUS
+ * is not OK when httpd's own filters refused the body; then that is the
+ * handler's result. */
 svc_err_t *svc_ap_http_read_json(svc_json_t **out, int *status, request_rec *r,
-                                 const svc_ap_instance_t *instance);
+                                 const svc_ap_instance_t *instance,
+                                 int takes_array);
 
 /* The request's If-Match and If-None-Match, allocated from POOL. */
 svc_etag_condition_t svc_ap_http_condition(const request_rec *r,
@@ -28,6 +31,10 @@ svc_err_t *svc_ap_http_is_known(int *is_known, request_rec *r,
 
 /* Sends JSON with STATUS. */
 void svc_ap_http_send(request_rec *r, int status, const svc_json_t *json);
+
+/* The same of LENGTH bytes of text that is JSON. */
+void svc_ap_http_send_text(request_rec *r, int status, const char *text,
+                           apr_size_t length);
 
 /* Sends ERR as a problem, and logs it: ours as error, the client's as info. */
 void svc_ap_http_send_error(request_rec *r, const svc_ap_service_t *service,

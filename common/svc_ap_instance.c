@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include <apr_sha1.h>
 #include <apr_shm.h>
 #include <apr_strings.h>
 #include <http_config.h>
@@ -11,6 +10,7 @@
 
 #include "svc_ap_files.h"
 #include "svc_db_place.h"
+#include "svc_id.h"
 #include "svc_lock.h"
 
 #define DAY_MS (24LL * 3600 * 1000)
@@ -65,18 +65,10 @@ void svc_ap_instance_hear(svc_ap_instance_t *instance)
 static const char *leader_lock_path(const svc_ap_service_t *service,
                                     const char *key, apr_pool_t *pool)
 {
-    unsigned char digest[APR_SHA1_DIGESTSIZE];
-    apr_sha1_ctx_t sha1;
-    char name[17];
-    int i;
+    const char *digest = svc_id_digest(key, strlen(key), pool);
 
-    apr_sha1_init(&sha1);
-    apr_sha1_update(&sha1, key, (unsigned)strlen(key));
-    apr_sha1_final(digest, &sha1);
-    for (i = 0; i < 8; i++)
-        apr_snprintf(name + 2 * i, 3, "%02x", digest[i]);
     return ap_runtime_dir_relative(
-        pool, apr_psprintf(pool, "%s.%s.leader", service->module_name, name));
+        pool, apr_psprintf(pool, "%s.%.16s.leader", service->module_name, digest));
 }
 
 static void configure(svc_ap_instance_t *instance, apr_pool_t *pconf)
@@ -102,6 +94,11 @@ static void configure(svc_ap_instance_t *instance, apr_pool_t *pconf)
     leader->params = conf->dbd_params;
     leader->curve = conf->curve;
     leader->sweep = service->sweep;
+    instance->idempotency = svc_idempotency_create(service->name, pconf);
+    leader->idempotency = instance->idempotency;
+    leader->idempotency_ttl_ms =
+        1000 * (conf->idempotency_ttl >= 0 ? conf->idempotency_ttl
+                                           : SVC_AP_CONF_IDEMPOTENCY_TTL);
     leader->retention_ms = (conf->retention >= 0 ? conf->retention
                                                  : SVC_AP_CONF_RETENTION) *
                            DAY_MS;
@@ -174,6 +171,8 @@ static void complete(svc_ap_conf_t *conf, server_rec *s,
             continue;
         if (conf->retention < 0)
             conf->retention = other->retention;
+        if (conf->idempotency_ttl < 0)
+            conf->idempotency_ttl = other->idempotency_ttl;
         if (!conf->subscribe)
             conf->subscribe = other->subscribe;
     }

@@ -35,6 +35,7 @@ typedef struct svc_ap_instance_t {
     svc_stats_t *stats;        /* shared by all processes, kept over restarts */
     apr_file_t *doorbell_in;   /* pipe, kept over restarts: rung at commits */
     apr_file_t *doorbell_out;
+    svc_idempotency_t *idempotency;
     svc_writer_config_t writer_config;
     svc_leader_config_t leader_config;
     struct svc_ap_worker_t *worker; /* set in child_init; per process */

@@ -10,33 +10,52 @@
 
 #define MAX_USER 255 /* bytes */
 
-/* Splits the path; NOT_FOUND unless it is BASE or BASE/ID, a slash at the end
- * of which does not count. */
-static svc_err_t *read_path(svc_ap_request_t *request)
+static int is_here(const svc_ap_route_t *route, const svc_ap_request_t *request)
 {
+    return strcmp(route->path, request->path) == 0 &&
+           (!route->exists || route->exists(request->r));
+}
+
+/* Splits what comes after the collection, a slash at its end not counted: "",
+ * "/ID" or "/ID/PART"; false when it is neither. */
+static int split_path(svc_ap_request_t *request)
+{
+    apr_pool_t *pool = request->r->pool;
     const char *rest = request->r->uri;
     apr_size_t length = strlen(request->base);
-    apr_size_t size;
+    const char *part;
 
-    if (strncmp(rest, request->base, length) == 0) {
-        rest += length;
-        size = strlen(rest);
-        if (size > 0 && rest[size - 1] == '/')
-            size--;
-        if (size == 0)
-            return NULL;
-        if (rest[0] == '/' && size > 1 && !memchr(rest + 1, '/', size - 1)) {
-            request->id = apr_pstrmemdup(request->r->pool, rest + 1, size - 1);
-            return NULL;
+    if (strncmp(rest, request->base, length) != 0)
+        return 0;
+    rest += length;
+    length = strlen(rest);
+    if (length > 0 && rest[length - 1] == '/')
+        length--;
+    request->path = "";
+    if (length == 0)
+        return 1;
+    if (*rest != '/' || length == 1)
+        return 0;
+    rest = apr_pstrmemdup(pool, rest + 1, length - 1);
+    part = strchr(rest, '/');
+    request->id = part ? apr_pstrmemdup(pool, rest, (apr_size_t)(part - rest))
+                       : rest;
+    request->path = apr_pstrcat(pool, ":id", part, NULL);
+    return *request->id != '\0';
+}
+
+/* NOT_FOUND unless ROUTES have this path. */
+static svc_err_t *read_path(svc_ap_request_t *request,
+                            const svc_ap_route_t *routes)
+{
+    if (split_path(request)) {
+        for (; routes->method; routes++) {
+            if (is_here(routes, request))
+                return NULL;
         }
     }
     return svc_err_make(request->r->pool, SVC_ERR_NOT_FOUND,
                         "There is nothing at this path");
-}
-
-static int is_here(const svc_ap_route_t *route, const svc_ap_request_t *request)
-{
-    return route->has_id == (request->id != NULL);
 }
 
 static const svc_ap_route_t *find(const svc_ap_route_t *routes,
@@ -132,7 +151,7 @@ static svc_err_t *answer(svc_ap_request_t *request,
 {
     request_rec *r = request->r;
     const svc_ap_route_t *route;
-    svc_err_t *err = read_path(request);
+    svc_err_t *err = read_path(request, routes);
 
     if (err)
         return err;
@@ -160,7 +179,7 @@ int svc_ap_route_dispatch(request_rec *r, const svc_ap_service_t *service,
 {
     const svc_ap_conf_dir_t *dir;
     const svc_ap_conf_t *conf;
-    svc_ap_request_t request = { r, NULL, base, NULL, NULL, OK };
+    svc_ap_request_t request = { r, NULL, base, NULL, NULL, NULL, OK };
     svc_err_t *err;
 
     if (!r->handler || strcmp(r->handler, service->name) != 0)

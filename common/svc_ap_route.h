@@ -11,7 +11,8 @@ typedef struct svc_ap_request_t {
     request_rec *r;
     const svc_ap_instance_t *instance;
     const char *base; /* path of the collection, without a slash at its end */
-    const char *id;   /* the last segment, unescaped; NULL: the collection */
+    const char *path; /* what comes after it, as in svc_ap_route_t */
+    const char *id;   /* of the entity, unescaped; NULL: the collection */
     const char *user; /* r->user; NULL: anonymous */
     int status;       /* set to httpd's status when it must make the answer */
 } svc_ap_request_t;
@@ -19,9 +20,10 @@ typedef struct svc_ap_request_t {
 /* A route; METHOD GET answers HEAD as well. */
 typedef struct svc_ap_route_t {
     const char *method;
-    int has_id;
+    const char *path; /* "": the collection, ":id": an entity, ":id/PART" */
     int needs_user;
     svc_err_t *(*answer)(svc_ap_request_t *request);
+    int (*exists)(const request_rec *r); /* NULL: everywhere */
 } svc_ap_route_t;
 
 /* The handler: DECLINED unless the request's handler is SERVICE's name. ROUTES

@@ -159,14 +159,6 @@ static apr_status_t join(void *baton)
     return APR_SUCCESS;
 }
 
-static int needs_leader(const svc_ap_instance_t *instance)
-{
-    const svc_ap_conf_t *conf = instance->conf;
-
-    return conf->publish || conf->replay || conf->subscribe ||
-           instance->service->sweep;
-}
-
 static void start(svc_ap_instance_t *instance, apr_pool_t *pchild,
                   int elect_ms)
 {
@@ -192,7 +184,7 @@ static void start(svc_ap_instance_t *instance, apr_pool_t *pchild,
     if (status == APR_SUCCESS)
         status = apr_thread_create(&worker->writer_thread, NULL, write_thread,
                                    worker, worker->writer_pool);
-    if (status == APR_SUCCESS && needs_leader(instance))
+    if (status == APR_SUCCESS)
         status = apr_thread_create(&worker->leader_thread, NULL, lead_thread,
                                    worker, worker->leader_pool);
     if (status != APR_SUCCESS)

@@ -22,6 +22,7 @@ typedef enum {
     SVC_ERR_PRECONDITION,    /* 412 */
     SVC_ERR_TOO_LARGE,       /* 413 */
     SVC_ERR_MEDIA_TYPE,      /* 415 */
+    SVC_ERR_UNPROCESSABLE,   /* 422: its Idempotency-Key is for another body */
     SVC_ERR_UNAVAILABLE,     /* 503: the database cannot serve at the moment */
     SVC_ERR_RETRY,           /* 503: transient; the whole transaction may be run again */
     SVC_ERR_INTERNAL         /* 500 */

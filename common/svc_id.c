@@ -6,6 +6,7 @@
 
 #include <apr_general.h>
 #include <apr_lib.h>
+#include <apr_sha1.h>
 #include <apr_strings.h>
 #include <apr_time.h>
 
@@ -49,4 +50,20 @@ const char *svc_id_parse(const char *text, apr_pool_t *pool)
     for (i = 0; i < SVC_ID_LENGTH; i++)
         id[i] = (char)apr_tolower(id[i]);
     return id;
+}
+
+const char *svc_id_digest(const char *text, apr_size_t length,
+                          apr_pool_t *pool)
+{
+    unsigned char digest[APR_SHA1_DIGESTSIZE];
+    char *hex = apr_palloc(pool, 2 * APR_SHA1_DIGESTSIZE + 1);
+    apr_sha1_ctx_t sha1;
+    int i;
+
+    apr_sha1_init(&sha1);
+    apr_sha1_update(&sha1, text, (unsigned)length);
+    apr_sha1_final(digest, &sha1);
+    for (i = 0; i < APR_SHA1_DIGESTSIZE; i++)
+        apr_snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    return hex;
 }

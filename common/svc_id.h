@@ -15,4 +15,9 @@ const char *svc_id_new(apr_pool_t *pool);
  * case-insensitive), allocated from POOL; NULL when it is not one. */
 const char *svc_id_parse(const char *text, apr_pool_t *pool);
 
+/* The SHA-1 of LENGTH bytes in 40 hexadecimal digits, allocated from POOL: to
+ * tell texts apart whose author gains nothing by making two alike. */
+const char *svc_id_digest(const char *text, apr_size_t length,
+                          apr_pool_t *pool);
+
 #endif

@@ -32,8 +32,8 @@ static svc_json_t *keep(json_t *value, apr_pool_t *pool)
     return (svc_json_t *)value;
 }
 
-svc_err_t *svc_json_parse(svc_json_t **out, const char *text, apr_size_t length,
-                          apr_pool_t *pool)
+static svc_err_t *parse(svc_json_t **out, const char *text, apr_size_t length,
+                        apr_pool_t *pool)
 {
     json_error_t error;
     json_t *value = json_loadb(text, length,
@@ -46,10 +46,50 @@ svc_err_t *svc_json_parse(svc_json_t **out, const char *text, apr_size_t length,
                             "The body is not valid JSON: %s (byte %d)",
                             error.text, error.position);
     *out = keep(value, pool);
-    if (!json_is_object(value))
-        return svc_err_make(pool, SVC_ERR_INVALID,
-                            "The body must be a JSON object");
     return NULL;
+}
+
+svc_err_t *svc_json_parse(svc_json_t **out, const char *text, apr_size_t length,
+                          apr_pool_t *pool)
+{
+    svc_err_t *err = parse(out, text, length, pool);
+
+    if (!err && !svc_json_is_object(*out))
+        err = svc_err_make(pool, SVC_ERR_INVALID,
+                           "The body must be a JSON object");
+    return err;
+}
+
+svc_err_t *svc_json_parse_many(svc_json_t **out, const char *text,
+                               apr_size_t length, apr_pool_t *pool)
+{
+    svc_err_t *err = parse(out, text, length, pool);
+
+    if (!err && !svc_json_is_object(*out) && !svc_json_is_array(*out))
+        err = svc_err_make(pool, SVC_ERR_INVALID,
+                           "The body must be a JSON object, or an array of "
+                           "them");
+    return err;
+}
+
+int svc_json_is_object(const svc_json_t *value)
+{
+    return json_is_object(to_json(value));
+}
+
+int svc_json_is_array(const svc_json_t *value)
+{
+    return json_is_array(to_json(value));
+}
+
+int svc_json_count(const svc_json_t *array)
+{
+    return (int)json_array_size(to_json(array));
+}
+
+svc_json_t *svc_json_at(const svc_json_t *array, int at)
+{
+    return (svc_json_t *)json_array_get(to_json(array), (size_t)at);
 }
 
 svc_json_type_t svc_json_type(const svc_json_t *object, const char *key)
@@ -149,20 +189,37 @@ void svc_json_append(svc_json_t *array, svc_json_t *value)
     json_array_append(to_json(array), to_json(value));
 }
 
-const char *svc_json_text(apr_size_t *length, const svc_json_t *value,
-                          apr_pool_t *pool)
+static char *dump(size_t *length, const svc_json_t *value, size_t flags,
+                  apr_pool_t *pool)
 {
     char *text = apr_palloc(pool, USUAL_TEXT);
-    size_t size = json_dumpb(to_json(value), text, USUAL_TEXT - 1, DUMP_FLAGS);
+    size_t size = json_dumpb(to_json(value), text, USUAL_TEXT - 1, flags);
 
     if (size > USUAL_TEXT - 1) { /* now it is known how much is needed */
         text = apr_palloc(pool, size + 1);
-        json_dumpb(to_json(value), text, size, DUMP_FLAGS);
+        json_dumpb(to_json(value), text, size, flags);
     }
     text[size] = '\0';
+    *length = size;
+    return text;
+}
+
+const char *svc_json_text(apr_size_t *length, const svc_json_t *value,
+                          apr_pool_t *pool)
+{
+    size_t size;
+    const char *text = dump(&size, value, DUMP_FLAGS, pool);
+
     if (length)
         *length = size;
     return text;
+}
+
+const char *svc_json_canonical(const svc_json_t *value, apr_pool_t *pool)
+{
+    size_t size;
+
+    return dump(&size, value, DUMP_FLAGS | JSON_SORT_KEYS, pool);
 }
 
 int svc_json_is_utf8(const char *text)

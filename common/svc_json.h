@@ -29,6 +29,17 @@ typedef enum {
 svc_err_t *svc_json_parse(svc_json_t **out, const char *text, apr_size_t length,
                           apr_pool_t *pool);
 
+/* The same for an object or an array. */
+svc_err_t *svc_json_parse_many(svc_json_t **out, const char *text,
+                               apr_size_t length, apr_pool_t *pool);
+
+int svc_json_is_object(const svc_json_t *value);
+int svc_json_is_array(const svc_json_t *value);
+
+/* The number of elements of an array, and one of them. */
+int svc_json_count(const svc_json_t *array);
+svc_json_t *svc_json_at(const svc_json_t *array, int at);
+
 svc_json_type_t svc_json_type(const svc_json_t *object, const char *key);
 
 /* The member as text; NULL when it is missing or not a string. */
@@ -60,6 +71,9 @@ void svc_json_append(svc_json_t *array, svc_json_t *value);
 /* Compact text, NUL-terminated, allocated from POOL; LENGTH may be NULL. */
 const char *svc_json_text(apr_size_t *length, const svc_json_t *value,
                           apr_pool_t *pool);
+
+/* The same for equal values: members in order of their names. */
+const char *svc_json_canonical(const svc_json_t *value, apr_pool_t *pool);
 
 /* The number of characters of TEXT, which is UTF-8. */
 apr_size_t svc_json_characters(const char *text);

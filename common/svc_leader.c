@@ -5,8 +5,8 @@
 #include "svc_time.h"
 
 #define SWEEP_MS 500
-#define TRIM_MS 10000     /* between looks for events that are too old */
-#define TRIM_LIMIT 1000   /* events removed by one command */
+#define TRIM_MS 10000     /* between looks for what is too old */
+#define TRIM_LIMIT 1000   /* events, and keys, removed by one command */
 #define MARK_MS 1000      /* how often the published position is stored */
 #define RECONNECT_MS 500
 #define READY_MS 200      /* for the writer to open the database */
@@ -90,25 +90,31 @@ static svc_err_t *sweep(svc_leader_t *leader, apr_int64_t now)
                          config->publisher.stats, db_now, leader->scratch);
 }
 
-/* What removes old events. The leader may end before it is carried out. */
+/* What removes what is too old. The leader may end before it is carried out. */
 typedef struct trim_t {
-    apr_int64_t retention_ms;
-    const svc_inbox_t *inbox;
-    int removed; /* out */
+    const svc_leader_config_t *config;
+    int removed, forgotten; /* out: events, keys */
 } trim_t;
 
 static svc_err_t *run_trim(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
 {
     trim_t *trim = baton;
-    apr_int64_t before = tx->now - trim->retention_ms;
-    svc_err_t *err = svc_stream_trim(&trim->removed, tx, before, TRIM_LIMIT);
+    const svc_leader_config_t *config = trim->config;
+    apr_int64_t before = tx->now - config->retention_ms;
+    svc_err_t *err = svc_idempotency_forget(
+        &trim->forgotten, tx, config->idempotency,
+        tx->now - config->idempotency_ttl_ms, TRIM_LIMIT);
 
     (void)pool;
-    return err ? err : svc_inbox_forget(tx, trim->inbox, before);
+    trim->removed = 0;
+    if (err || !config->retention_ms)
+        return err;
+    err = svc_stream_trim(&trim->removed, tx, before, TRIM_LIMIT);
+    return err ? err : svc_inbox_forget(tx, config->subscriber.inbox, before);
 }
 
-/* Removes events that are too old, a bounded number in each transaction; the
- * next ones at once, if there may be more. */
+/* Removes what is too old, a bounded number in each transaction; the next ones
+ * at once, if there may be more. */
 static void trim(svc_leader_t *leader, apr_int64_t now)
 {
     const svc_leader_config_t *config = leader->config;
@@ -120,18 +126,18 @@ static void trim(svc_leader_t *leader, apr_int64_t now)
         if (!err)
             atomic_fetch_add(&config->publisher.stats->trimmed,
                              leader->trim->removed);
-        if (!err && leader->trim->removed == TRIM_LIMIT)
+        if (!err && (leader->trim->removed == TRIM_LIMIT ||
+                     leader->trim->forgotten >= TRIM_LIMIT))
             leader->trim_at = now;
         svc_writer_release(leader->trimming);
         leader->trimming = NULL;
     }
-    if (!config->retention_ms || leader->trimming || now < leader->trim_at)
+    if (leader->trimming || now < leader->trim_at)
         return;
     leader->trimming = svc_writer_command(&baton, sizeof(*leader->trim), NULL,
                                           run_trim);
     leader->trim = baton;
-    leader->trim->retention_ms = config->retention_ms;
-    leader->trim->inbox = config->subscriber.inbox;
+    leader->trim->config = config;
     svc_writer_submit(writer, leader->trimming);
     leader->trim_at = now + TRIM_MS;
 }

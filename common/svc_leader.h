@@ -1,10 +1,11 @@
 /* svc_leader: what the process that leads does for its service: publish, follow,
- * sweep, and remove what is older than the retention, in one thread, turn by
- * turn.
+ * sweep, and remove what is too old (events, idempotency keys), in one thread,
+ * turn by turn.
  */
 #ifndef SVC_LEADER_H
 #define SVC_LEADER_H
 
+#include "svc_idempotency.h"
 #include "svc_publisher.h"
 #include "svc_subscriber.h"
 
@@ -23,6 +24,8 @@ typedef struct svc_leader_config_t {
     svc_subscriber_config_t subscriber;
     svc_leader_sweep_fn sweep; /* NULL: none */
     apr_int64_t retention_ms;  /* how long events are kept; 0: for ever */
+    const svc_idempotency_t *idempotency; /* keys, and how long each is */
+    apr_int64_t idempotency_ttl_ms;       /* remembered */
 } svc_leader_config_t;
 
 typedef struct svc_leader_t svc_leader_t;

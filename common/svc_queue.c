@@ -126,12 +126,14 @@ static int by_key(const void *a, const void *b)
 
 int svc_queue_take(svc_command_t **batch, int max, svc_queue_t *queue)
 {
-    int count = 0;
+    int count = 0, weight = 0;
 
     apr_thread_mutex_lock(queue->mutex);
-    while (queue->first && count < max) {
+    while (queue->first &&
+           (count == 0 || weight + queue->first->weight <= max)) {
         svc_command_t *command = queue->first;
 
+        weight += command->weight;
         queue->first = command->next;
         command->state = SVC_QUEUE_TAKEN;
         batch[count++] = command;

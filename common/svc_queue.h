@@ -24,6 +24,7 @@ struct svc_command_t {
     svc_writer_run_fn run;
     void *baton;
     const char *key;
+    int weight;                  /* see svc_writer_command_weigh */
     svc_err_t *answer;           /* the writer's until svc_queue_answer */
     /* The rest is the queue's, under its mutex. */
     struct apr_thread_cond_t *answered; /* NULL: nobody waits */
@@ -51,7 +52,8 @@ svc_err_t *svc_queue_execute(svc_queue_t *queue, svc_command_t *command,
 int svc_queue_is_done(svc_err_t **err, svc_queue_t *queue,
                       svc_command_t *command);
 
-/* Takes out up to MAX commands, in the order in which their rows are to be
+/* Takes out commands that weigh up to MAX together, or one that is heavier by
+ * itself, so at most MAX of them, in the order in which their rows are to be
  * touched; returns their number. The writer's thread. */
 int svc_queue_take(svc_command_t **batch, int max, svc_queue_t *queue);
 

@@ -5,6 +5,18 @@
 
 #include <apr_strings.h>
 
+static const char *replace(const char *text, const char *what,
+                           const char *with, apr_pool_t *pool)
+{
+    const char *at;
+
+    while ((at = strstr(text, what)))
+        text = apr_pstrcat(pool, apr_pstrmemdup(pool, text,
+                                                (apr_size_t)(at - text)),
+                           with, at + strlen(what), NULL);
+    return text;
+}
+
 /* A table's primary key is its place on disk on SQLite, as it is on InnoDB. */
 static const char *dialect(svc_db_engine_t engine, const char *ddl,
                            apr_pool_t *pool)
@@ -16,6 +28,8 @@ static const char *dialect(svc_db_engine_t engine, const char *ddl,
 
     if (strncmp(ddl, "CREATE TABLE", 12) != 0)
         return ddl;
+    if (engine == SVC_DB_PGSQL) /* it has one type for texts of any length */
+        ddl = replace(ddl, "MEDIUMTEXT", "TEXT", pool);
     return apr_pstrcat(pool, ddl, suffix[engine], NULL);
 }
 

@@ -42,6 +42,19 @@
     "id BIGINT NOT NULL PRIMARY KEY, position BIGINT NOT NULL, " \
     "event_id VARCHAR(36) NOT NULL)"
 
+/* What svc_idempotency needs, and the history of an entity: part of a later
+ * step. */
+#define SVC_SCHEMA_IDEMPOTENCY(s) \
+    "CREATE TABLE " s "_idempotency (" \
+    "user_id VARCHAR(255) NOT NULL, idempotency_key VARCHAR(255) NOT NULL, " \
+    "fingerprint VARCHAR(40) NOT NULL, recorded_at BIGINT NOT NULL, " \
+    "entity_id VARCHAR(36), etag VARCHAR(80), answer MEDIUMTEXT, " \
+    "PRIMARY KEY (user_id, idempotency_key))", \
+    "CREATE INDEX " s "_idempotency_recorded ON " s \
+    "_idempotency (recorded_at)"
+#define SVC_SCHEMA_HISTORY(s) \
+    "CREATE INDEX " s "_log_entity ON " s "_log (entity_id, position)"
+
 typedef struct svc_schema_t {
     const char *service;            /* prefix of every table: "tickets" */
     int version;                    /* number of steps */

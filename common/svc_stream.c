@@ -10,7 +10,7 @@
 struct svc_stream_t {
     const char *publisher;
     svc_db_sql_t create_head, raise_head, read_head;
-    svc_db_sql_t insert, read, read_own, read_id;
+    svc_db_sql_t insert, read, read_own, read_entity, read_id;
     svc_db_sql_t read_oldest, trim, read_trimmed, update_trimmed, insert_trimmed;
     svc_db_sql_t read_published, update_published, insert_published;
 };
@@ -50,6 +50,10 @@ svc_stream_t *svc_stream_create(const char *service, const char *publisher,
         "svc_stream_read_own", service,
         "SELECT position, subject, event FROM #_log WHERE position > %lld "
         "AND publisher = %s ORDER BY position LIMIT %lld", pool);
+    stream->read_entity = svc_db_sql(
+        "svc_stream_read_entity", service,
+        "SELECT position, subject, event FROM #_log WHERE entity_id = %s "
+        "AND position > %lld ORDER BY position LIMIT %lld", pool);
     stream->read_id = svc_db_sql(
         "svc_stream_read_id", service,
         "SELECT event_id FROM #_log WHERE position = %lld UNION ALL "
@@ -307,6 +311,26 @@ svc_err_t *svc_stream_read(apr_array_header_t **out, svc_db_t *db,
     *out = apr_array_make(pool, 32, sizeof(svc_stream_entry_t));
     return svc_db_each(db, own ? &stream->read_own : &stream->read,
                        own ? mine : all, take_entry, *out, pool);
+}
+
+svc_err_t *svc_stream_history(svc_stream_history_t *out, svc_db_t *db,
+                              const svc_stream_t *stream, const char *entity,
+                              apr_int64_t created, apr_int64_t after,
+                              int limit, apr_pool_t *pool)
+{
+    const char *args[] = { entity, svc_db_arg(after, pool),
+                           svc_db_arg(limit, pool) };
+    apr_int64_t trimmed;
+    svc_err_t *err;
+
+    out->entries = apr_array_make(pool, 16, sizeof(svc_stream_entry_t));
+    if ((err = svc_db_each(db, &stream->read_entity, args, take_entry,
+                           out->entries, pool)))
+        return err;
+    /* Afterwards: what is removed meanwhile must not look as if it were there. */
+    err = svc_stream_trimmed(&trimmed, db, stream, pool);
+    out->is_complete = trimmed < created;
+    return err;
 }
 
 svc_err_t *svc_stream_published(apr_int64_t *out, svc_db_t *db,

@@ -44,6 +44,12 @@ typedef struct svc_stream_entry_t {
     const char *text; /* the event in JSON */
 } svc_stream_entry_t;
 
+/* What the log still has of one entity. */
+typedef struct svc_stream_history_t {
+    apr_array_header_t *entries; /* svc_stream_entry_t, oldest first */
+    int is_complete; /* the log goes back to the entity's first event */
+} svc_stream_history_t;
+
 /* SERVICE is the table prefix. PUBLISHER names this instance in the rows that
  * it writes: its PUB endpoint, "" when it does not publish. The result is
  * read-only afterwards, for any thread; POOL must outlive all connections. */
@@ -97,6 +103,13 @@ svc_err_t *svc_stream_event_id(const char **out, svc_db_t *db,
 svc_err_t *svc_stream_read(apr_array_header_t **out, svc_db_t *db,
                            const svc_stream_t *stream, apr_int64_t after,
                            int own, int limit, apr_pool_t *pool);
+
+/* Up to LIMIT events of ENTITY, whose first was at position CREATED, after
+ * position AFTER. */
+svc_err_t *svc_stream_history(svc_stream_history_t *out, svc_db_t *db,
+                              const svc_stream_t *stream, const char *entity,
+                              apr_int64_t created, apr_int64_t after,
+                              int limit, apr_pool_t *pool);
 
 /* How far this instance had published when it last said so; 0: never. */
 svc_err_t *svc_stream_published(apr_int64_t *out, svc_db_t *db,

@@ -60,8 +60,14 @@ svc_command_t *svc_writer_command(void **baton, apr_size_t size,
     command->key = apr_pstrdup(pool, key);
     command->baton = apr_pcalloc(pool, size);
     command->references = 1;
+    command->weight = 1;
     *baton = command->baton;
     return command;
+}
+
+void svc_writer_command_weigh(svc_command_t *command, int weight)
+{
+    command->weight = weight;
 }
 
 apr_pool_t *svc_writer_command_pool(const svc_command_t *command)

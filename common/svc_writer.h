@@ -72,6 +72,10 @@ svc_err_t *svc_writer_ready(svc_writer_t *writer, int timeout_ms,
 svc_command_t *svc_writer_command(void **baton, apr_size_t size,
                                   const char *key, svc_writer_run_fn run);
 
+/* How much work the command is beside others, which have 1; before it is handed
+ * in. It bounds what goes into one transaction. */
+void svc_writer_command_weigh(svc_command_t *command, int weight);
+
 /* The command's pool; the maker may use it until the command is handed in. */
 apr_pool_t *svc_writer_command_pool(const svc_command_t *command);
 

@@ -86,8 +86,8 @@ static void orders_register_hooks(apr_pool_t *pool)
 
 module AP_MODULE_DECLARE_DATA orders_module = {
     STANDARD20_MODULE_STUFF,
-    svc_ap_conf_create_dir,
-    svc_ap_conf_merge_dir,
+    mod_orders_conf_create_dir,
+    mod_orders_conf_merge_dir,
     mod_orders_conf_create,
     mod_orders_conf_merge,
     mod_orders_conf_commands,

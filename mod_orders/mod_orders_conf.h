@@ -2,6 +2,7 @@
 #ifndef MOD_ORDERS_CONF_H
 #define MOD_ORDERS_CONF_H
 
+#include "orders_service.h"
 #include "svc_ap_conf.h"
 
 extern module AP_MODULE_DECLARE_DATA orders_module;
@@ -10,12 +11,26 @@ extern module AP_MODULE_DECLARE_DATA orders_module;
 typedef struct orders_conf_t {
     svc_ap_conf_t common;   /* first: see svc_ap_conf.h */
     apr_int64_t expiration; /* seconds to pay; -1: not set */
+    apr_int64_t max_active; /* unpaid orders of a user; 0: any; -1: not set */
 } orders_conf_t;
+
+/* Its per-directory configuration. */
+typedef struct orders_conf_dir_t {
+    svc_ap_conf_dir_t common; /* first: see svc_ap_conf.h */
+    int payments;             /* the payments route exists here; -1: not set */
+} orders_conf_dir_t;
 
 extern const command_rec mod_orders_conf_commands[];
 
-/* The time to pay that is in effect for S, in milliseconds. */
-apr_int64_t mod_orders_conf_expiration_ms(server_rec *s);
+/* What is in effect for S. */
+orders_terms_t mod_orders_conf_terms(server_rec *s);
+
+/* Is OrdersPayments on where R is? */
+int mod_orders_conf_has_payments(const request_rec *r);
+
+/* create_dir_config and merge_dir_config. */
+void *mod_orders_conf_create_dir(apr_pool_t *pool, char *path);
+void *mod_orders_conf_merge_dir(apr_pool_t *pool, void *base, void *add);
 
 /* create_server_config and merge_server_config. */
 void *mod_orders_conf_create(apr_pool_t *pool, server_rec *s);

@@ -3,11 +3,15 @@
  */
 #include "mod_orders_http.h"
 
+#include <string.h>
+
 #include <apr_strings.h>
 
 #include "mod_orders_conf.h"
 #include "orders_json.h"
 #include "orders_service.h"
+#include "svc_ap_create.h"
+#include "svc_ap_history.h"
 #include "svc_ap_query.h"
 #include "svc_ap_worker.h"
 #include "svc_time.h"
@@ -16,15 +20,7 @@
  * long, a ticket that is not known may only not have arrived yet. */
 #define BEHIND_MS 3000
 
-/* What POST and DELETE hand to the writer. */
-typedef struct change_t {
-    const char *id; /* DELETE: of the order */
-    const char *user_id;
-    const char *ticket_id;
-    svc_etag_condition_t condition;
-    apr_int64_t expiration_ms;
-    order_t order; /* out, POST: the order that was made */
-} change_t;
+/* --- reading -------------------------------------------------------------------- */
 
 static svc_err_t *list(svc_ap_request_t *request)
 {
@@ -80,42 +76,37 @@ static svc_err_t *get(svc_ap_request_t *request)
     return err;
 }
 
+static svc_err_t *history(svc_ap_request_t *request)
+{
+    return svc_ap_history_answer(request, orders_service_history);
+}
+
+/* --- an order is made ----------------------------------------------------------- */
+
+/* What POST hands to the writer. */
+typedef struct creation_t {
+    const char *user_id, *ticket_id;
+    orders_terms_t terms;
+    order_t order; /* out */
+} creation_t;
+
 static svc_err_t *run_create(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
 {
-    change_t *change = baton;
+    creation_t *creation = baton;
 
-    change->order.ticket_id = change->ticket_id;
-    change->order.user_id = change->user_id;
-    return orders_service_create(&change->order, tx, change->expiration_ms,
-                                 pool);
+    creation->order.ticket_id = creation->ticket_id;
+    creation->order.user_id = creation->user_id;
+    return orders_service_create(&creation->order, tx, &creation->terms, pool);
 }
 
-static svc_err_t *run_cancel(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
+static void describe(svc_idempotency_answer_t *out, const void *baton,
+                     apr_pool_t *pool)
 {
-    const change_t *change = baton;
+    const order_t *order = &((const creation_t *)baton)->order;
 
-    return orders_service_cancel(tx, change->id, change->user_id,
-                                 &change->condition, pool);
-}
-
-/* A new command with what every change needs. */
-static change_t *new_change(svc_command_t **command,
-                            const svc_ap_request_t *request, const char *key,
-                            svc_writer_run_fn run)
-{
-    request_rec *r = request->r;
-    change_t *change;
-    apr_pool_t *pool;
-    void *baton;
-
-    *command = svc_ap_worker_command(&baton, sizeof(*change), key, run, r);
-    pool = svc_writer_command_pool(*command);
-    change = baton;
-    change->id = apr_pstrdup(pool, request->id);
-    change->user_id = apr_pstrdup(pool, request->user);
-    change->condition = svc_ap_http_condition(r, pool);
-    change->expiration_ms = mod_orders_conf_expiration_ms(r->server);
-    return change;
+    out->id = order->id;
+    out->etag = orders_service_etag(order, pool);
+    out->body = svc_json_text(NULL, orders_json_write(order, pool), pool);
 }
 
 static void hint_retry(const svc_ap_request_t *request, svc_err_t *err)
@@ -132,48 +123,121 @@ static svc_err_t *create(svc_ap_request_t *request)
 {
     request_rec *r = request->r;
     const char *ticket_id;
-    svc_command_t *command;
+    svc_ap_create_t *create;
+    creation_t *creation;
     svc_json_t *body;
-    change_t *change;
     svc_err_t *err = svc_ap_http_read_json(&body, &request->status, r,
-                                           request->instance);
+                                           request->instance, 0);
 
     if (err || request->status != OK ||
-        (err = orders_json_read(&ticket_id, body, r->pool)))
+        (err = orders_json_read(&ticket_id, body, r->pool)) ||
+        (err = svc_ap_create_prepare(&create, request, body,
+                                     sizeof(*creation), ticket_id, run_create,
+                                     describe)))
         return err;
-    change = new_change(&command, request, ticket_id, run_create);
-    change->ticket_id = apr_pstrdup(svc_writer_command_pool(command),
-                                    ticket_id);
-    if ((err = svc_ap_worker_execute(request->instance, command, r->pool))) {
+    creation = create->baton;
+    creation->user_id = apr_pstrdup(create->pool, request->user);
+    creation->ticket_id = apr_pstrdup(create->pool, ticket_id);
+    creation->terms = mod_orders_conf_terms(r->server);
+    if ((err = svc_ap_create_execute(create, request)))
         hint_retry(request, err);
-        return err;
-    }
-    apr_table_setn(r->headers_out, "ETag",
-                   orders_service_etag(&change->order, r->pool));
-    apr_table_setn(r->headers_out, "Location",
-                   apr_pstrcat(r->pool, request->base, "/", change->order.id,
-                               NULL));
-    svc_ap_http_send(r, HTTP_CREATED,
-                     orders_json_write(&change->order, r->pool));
-    return NULL;
+    return err;
+}
+
+/* --- it is cancelled ------------------------------------------------------------ */
+
+/* What DELETE hands to the writer. */
+typedef struct cancellation_t {
+    const char *id, *user_id;
+    svc_etag_condition_t condition;
+} cancellation_t;
+
+static svc_err_t *run_cancel(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
+{
+    const cancellation_t *cancellation = baton;
+
+    return orders_service_cancel(tx, cancellation->id, cancellation->user_id,
+                                 &cancellation->condition, pool);
 }
 
 static svc_err_t *cancel(svc_ap_request_t *request)
 {
+    request_rec *r = request->r;
     svc_command_t *command;
+    cancellation_t *cancellation;
+    apr_pool_t *pool;
+    void *baton;
     svc_err_t *err;
 
-    new_change(&command, request, request->id, run_cancel);
-    err = svc_ap_worker_execute(request->instance, command, request->r->pool);
+    command = svc_ap_worker_command(&baton, sizeof(*cancellation), request->id,
+                                    run_cancel, r);
+    pool = svc_writer_command_pool(command);
+    cancellation = baton;
+    cancellation->id = apr_pstrdup(pool, request->id);
+    cancellation->user_id = apr_pstrdup(pool, request->user);
+    cancellation->condition = svc_ap_http_condition(r, pool);
+    err = svc_ap_worker_execute(request->instance, command, r->pool);
     if (!err)
-        request->r->status = HTTP_NO_CONTENT;
+        r->status = HTTP_NO_CONTENT;
     return err;
 }
 
+/* --- it is paid ------------------------------------------------------------------- */
+
+/* What the payments route hands to the writer. */
+typedef struct paying_t {
+    orders_payment_t said;    /* as sent */
+    orders_payment_t payment; /* out: what became of it */
+    order_t order;            /* out */
+    int is_repeated;          /* out */
+} paying_t;
+
+static svc_err_t *run_pay(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
+{
+    paying_t *paying = baton;
+
+    paying->payment = paying->said;
+    return orders_service_pay(&paying->is_repeated, &paying->order,
+                              &paying->payment, tx, pool);
+}
+
+static svc_err_t *pay(svc_ap_request_t *request)
+{
+    request_rec *r = request->r;
+    svc_command_t *command;
+    paying_t *paying;
+    svc_json_t *body;
+    apr_pool_t *pool;
+    void *baton;
+    svc_err_t *err = svc_ap_http_read_json(&body, &request->status, r,
+                                           request->instance, 0);
+
+    if (err || request->status != OK)
+        return err;
+    command = svc_ap_worker_command(&baton, sizeof(*paying), request->id,
+                                    run_pay, r);
+    pool = svc_writer_command_pool(command);
+    paying = baton;
+    paying->said.order_id = apr_pstrdup(pool, request->id);
+    if ((err = orders_json_read_payment_body(&paying->said, body, pool)) ||
+        (err = svc_ap_worker_execute(request->instance, command, r->pool)) ||
+        (err = orders_service_refusal(&paying->payment, r->pool)))
+        return err;
+    apr_table_setn(r->headers_out, "ETag",
+                   orders_service_etag(&paying->order, r->pool));
+    svc_ap_http_send(r, strcmp(paying->payment.status, ORDERS_RECORDED) == 0
+                            ? HTTP_ACCEPTED
+                            : paying->is_repeated ? HTTP_OK : HTTP_CREATED,
+                     orders_json_write(&paying->order, r->pool));
+    return NULL;
+}
+
 const svc_ap_route_t mod_orders_http_routes[] = {
-    { "GET", 0, 1, list },
-    { "POST", 0, 1, create },
-    { "GET", 1, 1, get },
-    { "DELETE", 1, 1, cancel },
-    { NULL, 0, 0, NULL }
+    { "GET", "", 1, list, NULL },
+    { "POST", "", 1, create, NULL },
+    { "GET", ":id", 1, get, NULL },
+    { "DELETE", ":id", 1, cancel, NULL },
+    { "GET", ":id/history", 1, history, NULL },
+    { "POST", ":id/payments", 1, pay, mod_orders_conf_has_payments },
+    { NULL, NULL, 0, NULL, NULL }
 };

@@ -155,3 +155,32 @@ svc_err_t *orders_json_read_payment(orders_payment_t *out,
     out->id = apr_pstrdup(pool, id);
     return NULL;
 }
+
+svc_err_t *orders_json_read_payment_body(orders_payment_t *out,
+                                         const svc_json_t *body,
+                                         apr_pool_t *pool)
+{
+    svc_json_type_t amount_type = svc_json_type(body, "amount");
+    const char *id = svc_json_get_string(body, "paymentId");
+    const char *amount = svc_json_get_string(body, "amount");
+    double number = 0;
+    svc_err_t *err = NULL;
+
+    if (!id || !*id || strlen(id) > 255)
+        svc_err_add_field(&err, pool, "paymentId",
+                          "PaymentId must be provided: a string of 1 to 255 "
+                          "bytes");
+    out->id = apr_pstrdup(pool, id);
+    out->cents = 0;
+    if (amount_type == SVC_JSON_MISSING || amount_type == SVC_JSON_NULL)
+        return err;
+    if (amount)
+        out->cents = svc_money_of_text(amount);
+    else if (svc_json_get_number(&number, body, "amount"))
+        out->cents = svc_money_of_number(number);
+    if (out->cents <= 0)
+        svc_err_add_field(&err, pool, "amount",
+                          "Amount must be a number greater than 0 and at most "
+                          "9999999.99, with at most 2 decimals, or absent");
+    return err;
+}

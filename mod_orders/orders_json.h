@@ -36,6 +36,13 @@ svc_err_t *orders_json_read_ticket(orders_ticket_t *out, const svc_json_t *data,
 svc_err_t *orders_json_read_payment(orders_payment_t *out,
                                     const svc_json_t *data, apr_pool_t *pool);
 
+/* Reads {paymentId, amount?}, the body of a payment that is told by HTTP, into
+ * OUT's id and cents; amount as the price of a ticket. INVALID names each bad
+ * field. */
+svc_err_t *orders_json_read_payment_body(orders_payment_t *out,
+                                         const svc_json_t *body,
+                                         apr_pool_t *pool);
+
 /* The same for expiration:complete: {orderId}. */
 svc_err_t *orders_json_read_expiration(const char **order_id,
                                        const svc_json_t *data,

@@ -42,7 +42,14 @@ static const char *const step_2[] = {
     NULL
 };
 
-static const char *const *const steps[] = { step_1, step_2 };
+static const char *const step_3[] = {
+    SVC_SCHEMA_IDEMPOTENCY("orders"),
+    SVC_SCHEMA_HISTORY("orders"),
+    "CREATE INDEX orders_user_due ON orders (user_id, due_at)",
+    NULL
+};
+
+static const char *const *const steps[] = { step_1, step_2, step_3 };
 
 const svc_schema_t orders_schema = {
     "orders",

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include <apr_hash.h>
 #include <apr_strings.h>
 
 #include "orders_change.h"
@@ -35,47 +36,144 @@ svc_err_t *orders_service_get(order_t *out, svc_db_t *db, const char *id,
     return NULL;
 }
 
+svc_err_t *orders_service_history(svc_stream_history_t *out, svc_db_t *db,
+                                  const svc_stream_t *stream, const char *id,
+                                  const char *user_id, apr_int64_t after,
+                                  int limit, apr_pool_t *pool)
+{
+    order_t order;
+    svc_err_t *err = orders_service_get(&order, db, id, user_id, pool);
+
+    return err ? err : svc_stream_history(out, db, stream, order.id,
+                                          order.position, after, limit, pool);
+}
+
+/* --- an order is made ----------------------------------------------------------- */
+
+/* The orders of each user that this transaction has made: their rows come with
+ * the commit, so they cannot be counted there yet. */
+static int *made_by(svc_stream_tx_t *tx, const char *user_id)
+{
+    static const char key[] = "orders_service_made_by";
+    void *found = NULL;
+    apr_hash_t *made;
+    int *count;
+
+    apr_pool_userdata_get(&found, key, tx->pool);
+    made = found ? found : apr_hash_make(tx->pool);
+    apr_pool_userdata_setn(made, key, NULL, tx->pool);
+    count = apr_hash_get(made, user_id, APR_HASH_KEY_STRING);
+    if (!count) {
+        count = apr_pcalloc(tx->pool, sizeof(*count));
+        apr_hash_set(made, apr_pstrdup(tx->pool, user_id),
+                     APR_HASH_KEY_STRING, count);
+    }
+    return count;
+}
+
+static svc_err_t *check_limit(svc_stream_tx_t *tx, const char *user_id,
+                              int max_active, apr_pool_t *pool)
+{
+    apr_int64_t unpaid = 0;
+    svc_err_t *err;
+
+    if (!max_active)
+        return NULL;
+    err = orders_store_count_unpaid(&unpaid, tx, user_id);
+    if (!err && unpaid + *made_by(tx, user_id) >= max_active)
+        err = svc_err_make(pool, SVC_ERR_CONFLICT,
+                           "You have %d unpaid orders, as many as are "
+                           "allowed: pay or cancel one first", max_active);
+    return err;
+}
+
+typedef struct insertion_t {
+    order_t *order;
+    int max_active;
+} insertion_t;
+
+/* The log's counter is locked now, so all that other machines have made is
+ * there: when they made too many meanwhile, the whole is judged again. */
 static svc_err_t *insert(void *baton, svc_stream_tx_t *tx,
                          apr_int64_t position)
 {
-    order_t *order = baton;
+    insertion_t *insertion = baton;
+    order_t *order = insertion->order;
+    apr_int64_t unpaid = 0;
+    svc_err_t *err;
 
     order->position = position;
-    return orders_store_insert(tx, order);
+    err = orders_store_insert(tx, order);
+    if (err || !insertion->max_active)
+        return err;
+    err = orders_store_count_unpaid(&unpaid, tx, order->user_id);
+    if (!err && unpaid > insertion->max_active)
+        err = svc_err_ours(tx->pool, SVC_ERR_RETRY,
+                           "The database is not available",
+                           "another machine made orders of this user");
+    return err;
 }
 
-svc_err_t *orders_service_create(order_t *order, svc_stream_tx_t *tx,
-                                 apr_int64_t expiration_ms, apr_pool_t *pool)
+/* Claims the ticket for the order; CHANGED is 0 when it is somebody's. */
+static svc_err_t *claim(int *changed, const order_t *order, svc_stream_tx_t *tx,
+                        apr_pool_t *pool)
 {
     const char *holder;
-    orders_ticket_t ticket;
-    int found, changed;
     svc_err_t *err = orders_store_active(&holder, tx->db, order->ticket_id,
                                          pool);
 
     if (!err && holder) /* the row's expiry counts, not the sweep's */
-        err = orders_change_expire(&changed, tx, holder);
+        err = orders_change_expire(changed, tx, holder);
+    return err ? err : orders_store_claim(changed, tx, order->ticket_id,
+                                          order->id);
+}
+
+static void fill_in(order_t *order, const orders_ticket_t *ticket,
+                    apr_int64_t expires_at)
+{
+    order->status = ORDERS_CREATED;
+    order->cancel_reason = NULL;
+    order->expires_at = expires_at;
+    order->cents = ticket->cents;
+    order->version = 0;
+    order->ticket_title = ticket->title;
+    order->ticket_version = order->ticket_version_then = ticket->version;
+}
+
+svc_err_t *orders_service_create(order_t *order, svc_stream_tx_t *tx,
+                                 const orders_terms_t *terms, apr_pool_t *pool)
+{
+    insertion_t *insertion = apr_pcalloc(tx->pool, sizeof(*insertion));
+    orders_ticket_t ticket;
+    int found, changed = 0;
+    svc_err_t *limit = check_limit(tx, order->user_id, terms->max_active, pool);
+    svc_err_t *err = NULL;
+
+    if (limit && !svc_err_is_domain(limit))
+        return limit;
     order->id = svc_id_new(pool);
-    if (err || (err = orders_store_claim(&changed, tx, order->ticket_id,
-                                         order->id)) ||
-        (err = orders_store_get_ticket(&found, &ticket, tx->db,
-                                       order->ticket_id, pool)))
+    if (!limit)
+        err = claim(&changed, order, tx, pool);
+    if (err || (err = orders_store_get_ticket(&found, &ticket, tx->db,
+                                              order->ticket_id, pool)))
         return err;
     if (!found)
         return svc_err_make(pool, SVC_ERR_NOT_FOUND, "There is no such ticket");
+    if (limit)
+        return limit;
     if (!changed)
         return svc_err_make(pool, SVC_ERR_CONFLICT,
                             "Ticket is already reserved");
-    order->status = ORDERS_CREATED;
-    order->cancel_reason = NULL;
-    order->expires_at = tx->now + expiration_ms;
-    order->cents = ticket.cents;
-    order->version = 0;
-    order->ticket_title = ticket.title;
-    order->ticket_version = order->ticket_version_then = ticket.version;
-    orders_change_created(tx, order, insert, order);
+    fill_in(order, &ticket, tx->now + terms->expiration_ms);
+    if (terms->max_active)
+        ++*made_by(tx, order->user_id);
+    insertion->order = order;
+    insertion->max_active = terms->max_active;
+    orders_change_created(tx, order, insert, insertion);
     return NULL;
 }
+
+/* --- it is cancelled, or paid ----------------------------------------------------- */
 
 svc_err_t *orders_service_cancel(svc_stream_tx_t *tx, const char *id,
                                  const char *user_id,
@@ -126,6 +224,32 @@ svc_err_t *orders_service_pay(int *is_repeated, order_t *order,
     payment->reason = apr_pstrdup(pool, payment->reason);
     return NULL;
 }
+
+svc_err_t *orders_service_refusal(const orders_payment_t *payment,
+                                  apr_pool_t *pool)
+{
+    static const struct {
+        const char *reason, *sentence;
+    } table[] = {
+        { ORDERS_REFUND_EXPIRED, "The order has expired" },
+        { ORDERS_REFUND_CANCELLED, "The order is cancelled" },
+        { ORDERS_REFUND_PAID, "The order has another payment" },
+        { ORDERS_REFUND_AMOUNT, "The amount is not the price of the order" }
+    };
+    size_t i;
+
+    if (strcmp(payment->status, ORDERS_REFUNDED) != 0)
+        return NULL;
+    for (i = 0; i < sizeof(table) / sizeof(table[0]) - 1; i++) {
+        if (strcmp(payment->reason, table[i].reason) == 0)
+            break;
+    }
+    return svc_err_make(pool, SVC_ERR_CONFLICT,
+                        "%s: this payment is to be refunded",
+                        table[i].sentence);
+}
+
+/* --- what is overdue -------------------------------------------------------------- */
 
 /* What the sweep hands to the writer. */
 typedef struct sweep_t {

@@ -21,11 +21,25 @@ svc_err_t *orders_service_list(apr_array_header_t **out, svc_db_t *db,
 svc_err_t *orders_service_get(order_t *out, svc_db_t *db, const char *id,
                               const char *user_id, apr_pool_t *pool);
 
-/* Orders ORDER->ticket_id for ORDER->user_id; fills in the rest. It expires
- * EXPIRATION_MS from now. NOT_FOUND when the replica has no such ticket,
- * CONFLICT when it is somebody's. */
+/* What holds for an order that is made now. */
+typedef struct orders_terms_t {
+    apr_int64_t expiration_ms; /* time to pay, ms */
+    int max_active;            /* unpaid orders that a user may hold; 0: any */
+} orders_terms_t;
+
+/* Orders ORDER->ticket_id for ORDER->user_id; fills in the rest. NOT_FOUND when
+ * the replica has no such ticket, CONFLICT when the user holds as many unpaid
+ * orders as TERMS allow, or the ticket is somebody's. */
 svc_err_t *orders_service_create(order_t *order, svc_stream_tx_t *tx,
-                                 apr_int64_t expiration_ms, apr_pool_t *pool);
+                                 const orders_terms_t *terms,
+                                 apr_pool_t *pool);
+
+/* Up to LIMIT events of the order after position AFTER; see svc_stream_history.
+ * Errors as of orders_service_get. */
+svc_err_t *orders_service_history(svc_stream_history_t *out, svc_db_t *db,
+                                  const svc_stream_t *stream, const char *id,
+                                  const char *user_id, apr_int64_t after,
+                                  int limit, apr_pool_t *pool);
 
 /* Cancels the order. Success when it is cancelled already. NOT_FOUND,
  * FORBIDDEN, PRECONDITION, CONFLICT (complete), judged in this order. */
@@ -43,6 +57,10 @@ svc_err_t *orders_service_cancel(svc_stream_tx_t *tx, const char *id,
 svc_err_t *orders_service_pay(int *is_repeated, order_t *order,
                               orders_payment_t *payment, svc_stream_tx_t *tx,
                               apr_pool_t *pool);
+
+/* Why PAYMENT cannot pay its order, as a CONFLICT; NULL when it does or will. */
+svc_err_t *orders_service_refusal(const orders_payment_t *payment,
+                                  apr_pool_t *pool);
 
 /* Hands in the cancellation of what is overdue; a svc_leader_sweep_fn. */
 svc_err_t *orders_service_sweep(svc_db_t *db, svc_writer_t *writer,

@@ -133,6 +133,19 @@ svc_err_t *orders_store_active(const char **out, svc_db_t *db,
     return err;
 }
 
+svc_err_t *orders_store_count_unpaid(apr_int64_t *out, svc_stream_tx_t *tx,
+                                     const char *user_id)
+{
+    static const svc_db_sql_t sql = {
+        "orders_store_count_unpaid",
+        SVC_DB_SAME("SELECT COUNT(*) FROM orders WHERE user_id = %s "
+                    "AND due_at > %lld")
+    };
+    const char *args[] = { user_id, svc_db_arg(tx->now, tx->pool) };
+
+    return svc_db_get(out, tx->db, &sql, args, tx->pool);
+}
+
 svc_err_t *orders_store_insert(svc_stream_tx_t *tx, const order_t *order)
 {
     static const svc_db_sql_t sql = {

@@ -34,6 +34,11 @@ svc_err_t *orders_store_overdue(apr_array_header_t **out, svc_db_t *db,
 svc_err_t *orders_store_active(const char **out, svc_db_t *db,
                                const char *ticket_id, apr_pool_t *pool);
 
+/* The number of orders of USER_ID that are neither paid, nor cancelled, nor
+ * overdue. */
+svc_err_t *orders_store_count_unpaid(apr_int64_t *out, svc_stream_tx_t *tx,
+                                     const char *user_id);
+
 svc_err_t *orders_store_insert(svc_stream_tx_t *tx, const order_t *order);
 
 /* created -> awaiting:payment, if the order is for TICKET_ID. */

@@ -84,8 +84,8 @@ static void tickets_register_hooks(apr_pool_t *pool)
 
 module AP_MODULE_DECLARE_DATA tickets_module = {
     STANDARD20_MODULE_STUFF,
-    svc_ap_conf_create_dir,
-    svc_ap_conf_merge_dir,
+    mod_tickets_conf_create_dir,
+    mod_tickets_conf_merge_dir,
     mod_tickets_conf_create,
     mod_tickets_conf_merge,
     mod_tickets_conf_commands,

@@ -5,28 +5,37 @@
 
 #include <apr_strings.h>
 
+#include "svc_ap_create.h"
+#include "svc_ap_history.h"
 #include "svc_ap_query.h"
 #include "svc_ap_worker.h"
 #include "tickets_json.h"
 #include "tickets_service.h"
 
-/* What POST and PUT hand to the writer. */
-typedef struct change_t {
-    ticket_t ticket; /* in: as sent; out: as it is now */
-    svc_etag_condition_t condition;
-} change_t;
+/* --- reading -------------------------------------------------------------------- */
+
+/* The first COUNT of TICKETS. */
+static svc_json_t *write_all(const apr_array_header_t *tickets, int count,
+                             apr_pool_t *pool)
+{
+    svc_json_t *json = svc_json_array(pool);
+    int i;
+
+    for (i = 0; i < count; i++)
+        svc_json_append(json, tickets_json_write(
+                                  &APR_ARRAY_IDX(tickets, i, ticket_t), pool));
+    return json;
+}
 
 static svc_err_t *list(svc_ap_request_t *request)
 {
     request_rec *r = request->r;
-    svc_json_t *json = svc_json_array(r->pool);
     svc_ap_query_t *query = svc_ap_query_read(r, NULL);
     svc_ap_query_page_t page = svc_ap_query_page(
         query, TICKETS_DEFAULT_LIMIT, TICKETS_MAX_LIMIT);
     svc_ap_db_loan_t loan;
     apr_array_header_t *tickets;
     svc_err_t *err;
-    int i;
 
     if ((err = svc_ap_query_end(query)) ||
         (err = svc_ap_worker_borrow(&loan, request->instance, r)))
@@ -37,15 +46,14 @@ static svc_err_t *list(svc_ap_request_t *request)
     svc_ap_db_give_back(&loan);
     if (err)
         return err;
-    for (i = 0; i < tickets->nelts && i < page.limit; i++)
-        svc_json_append(json, tickets_json_write(
-                                  &APR_ARRAY_IDX(tickets, i, ticket_t),
-                                  r->pool));
     if (tickets->nelts > page.limit)
         svc_ap_query_link_next(
             query, &page,
             APR_ARRAY_IDX(tickets, page.limit - 1, ticket_t).position);
-    svc_ap_http_send(r, HTTP_OK, json);
+    svc_ap_http_send(r, HTTP_OK,
+                     write_all(tickets, tickets->nelts > page.limit
+                                            ? page.limit
+                                            : tickets->nelts, r->pool));
     return NULL;
 }
 
@@ -70,12 +78,81 @@ static svc_err_t *get(svc_ap_request_t *request)
     return err;
 }
 
+static svc_err_t *history(svc_ap_request_t *request)
+{
+    return svc_ap_history_answer(request, tickets_service_history);
+}
+
+/* --- one ticket or many are created --------------------------------------------- */
+
+/* What POST hands to the writer; CREATED is anew at each run. */
+typedef struct creation_t {
+    apr_array_header_t *wanted, *created; /* ticket_t */
+    int is_many;
+} creation_t;
+
 static svc_err_t *run_create(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
 {
-    change_t *change = baton;
+    creation_t *creation = baton;
+    svc_err_t *err = NULL;
+    int i;
 
-    return tickets_service_create(&change->ticket, tx, pool);
+    creation->created = apr_array_copy(pool, creation->wanted);
+    for (i = 0; i < creation->created->nelts && !err; i++)
+        err = tickets_service_create(
+            &APR_ARRAY_IDX(creation->created, i, ticket_t), tx, pool);
+    return err;
 }
+
+static void describe(svc_idempotency_answer_t *out, const void *baton,
+                     apr_pool_t *pool)
+{
+    const creation_t *creation = baton;
+    const ticket_t *first = (const ticket_t *)creation->created->elts;
+    svc_json_t *json = creation->is_many
+                           ? write_all(creation->created,
+                                       creation->created->nelts, pool)
+                           : tickets_json_write(first, pool);
+
+    if (!creation->is_many) {
+        out->id = first->id;
+        out->etag = tickets_service_etag(first, pool);
+    }
+    out->body = svc_json_text(NULL, json, pool);
+}
+
+static svc_err_t *create(svc_ap_request_t *request)
+{
+    svc_ap_create_t *create;
+    creation_t *creation;
+    svc_json_t *body;
+    int i;
+    svc_err_t *err = svc_ap_http_read_json(&body, &request->status, request->r,
+                                           request->instance, 1);
+
+    if (err || request->status != OK ||
+        (err = svc_ap_create_prepare(&create, request, body,
+                                     sizeof(*creation), NULL, run_create,
+                                     describe)))
+        return err;
+    creation = create->baton;
+    creation->is_many = svc_json_is_array(body);
+    if ((err = tickets_json_read_all(&creation->wanted, body, create->pool)))
+        return err;
+    for (i = 0; i < creation->wanted->nelts; i++)
+        APR_ARRAY_IDX(creation->wanted, i, ticket_t).user_id =
+            apr_pstrdup(create->pool, request->user);
+    svc_writer_command_weigh(create->command, creation->wanted->nelts);
+    return svc_ap_create_execute(create, request);
+}
+
+/* --- one is edited -------------------------------------------------------------- */
+
+/* What PUT hands to the writer. */
+typedef struct change_t {
+    ticket_t ticket; /* in: as sent; out: as it is now */
+    svc_etag_condition_t condition;
+} change_t;
 
 static svc_err_t *run_edit(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
 {
@@ -89,65 +166,40 @@ static svc_err_t *run_edit(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
     return err;
 }
 
-/* Reads the body into a new command. */
-static svc_err_t *read_change(svc_command_t **command, change_t **change,
-                              svc_ap_request_t *request,
-                              svc_writer_run_fn run)
+static svc_err_t *edit(svc_ap_request_t *request)
 {
     request_rec *r = request->r;
+    svc_command_t *command;
+    change_t *change;
     svc_json_t *body;
     apr_pool_t *pool;
     void *baton;
     svc_err_t *err = svc_ap_http_read_json(&body, &request->status, r,
-                                           request->instance);
+                                           request->instance, 0);
 
     if (err || request->status != OK)
         return err;
-    *command = svc_ap_worker_command(&baton, sizeof(**change), request->id,
-                                     run, r);
-    pool = svc_writer_command_pool(*command);
-    *change = baton;
-    (*change)->condition = svc_ap_http_condition(r, pool);
-    (*change)->ticket.id = apr_pstrdup(pool, request->id);
-    (*change)->ticket.user_id = apr_pstrdup(pool, request->user);
-    return tickets_json_read(&(*change)->ticket, body, pool);
-}
-
-static svc_err_t *change(svc_ap_request_t *request, svc_writer_run_fn run,
-                         int status)
-{
-    request_rec *r = request->r;
-    svc_command_t *command = NULL;
-    change_t *changed = NULL;
-    svc_err_t *err = read_change(&command, &changed, request, run);
-
-    if (err || request->status != OK ||
+    command = svc_ap_worker_command(&baton, sizeof(*change), request->id,
+                                    run_edit, r);
+    pool = svc_writer_command_pool(command);
+    change = baton;
+    change->condition = svc_ap_http_condition(r, pool);
+    change->ticket.id = apr_pstrdup(pool, request->id);
+    change->ticket.user_id = apr_pstrdup(pool, request->user);
+    if ((err = tickets_json_read(&change->ticket, body, pool)) ||
         (err = svc_ap_worker_execute(request->instance, command, r->pool)))
         return err;
     apr_table_setn(r->headers_out, "ETag",
-                   tickets_service_etag(&changed->ticket, r->pool));
-    if (status == HTTP_CREATED)
-        apr_table_setn(r->headers_out, "Location",
-                       apr_pstrcat(r->pool, request->base, "/",
-                                   changed->ticket.id, NULL));
-    svc_ap_http_send(r, status, tickets_json_write(&changed->ticket, r->pool));
+                   tickets_service_etag(&change->ticket, r->pool));
+    svc_ap_http_send(r, HTTP_OK, tickets_json_write(&change->ticket, r->pool));
     return NULL;
 }
 
-static svc_err_t *create(svc_ap_request_t *request)
-{
-    return change(request, run_create, HTTP_CREATED);
-}
-
-static svc_err_t *edit(svc_ap_request_t *request)
-{
-    return change(request, run_edit, HTTP_OK);
-}
-
 const svc_ap_route_t mod_tickets_http_routes[] = {
-    { "GET", 0, 0, list },
-    { "POST", 0, 1, create },
-    { "GET", 1, 0, get },
-    { "PUT", 1, 1, edit },
-    { NULL, 0, 0, NULL }
+    { "GET", "", 0, list, NULL },
+    { "POST", "", 1, create, NULL },
+    { "GET", ":id", 0, get, NULL },
+    { "PUT", ":id", 1, edit, NULL },
+    { "GET", ":id/history", 1, history, NULL },
+    { NULL, NULL, 0, NULL, NULL }
 };

@@ -99,6 +99,49 @@ svc_err_t *tickets_json_read(ticket_t *out, const svc_json_t *body,
     return err;
 }
 
+/* The element AT of an array. */
+static void read_element(svc_err_t **err, ticket_t *out,
+                         const svc_json_t *element, int at, apr_pool_t *pool)
+{
+    const svc_err_field_t *field;
+    svc_err_t *bad;
+
+    if (!svc_json_is_object(element)) {
+        svc_err_add_field(err, pool, apr_psprintf(pool, "[%d]", at),
+                          "Each element must be an object with title and "
+                          "price");
+        return;
+    }
+    bad = tickets_json_read(out, element, pool);
+    for (field = bad ? bad->fields : NULL; field; field = field->next)
+        svc_err_add_field(err, pool,
+                          apr_psprintf(pool, "[%d].%s", at, field->field),
+                          field->message);
+}
+
+svc_err_t *tickets_json_read_all(apr_array_header_t **out,
+                                 const svc_json_t *body, apr_pool_t *pool)
+{
+    int count = svc_json_is_array(body) ? svc_json_count(body) : 1, i;
+    svc_err_t *err = NULL;
+
+    if (count < 1 || count > TICKETS_MAX_CREATED)
+        return svc_err_make(pool, SVC_ERR_INVALID,
+                            "The array has %d tickets; 1 to %d are allowed",
+                            count, TICKETS_MAX_CREATED);
+    *out = apr_array_make(pool, count, sizeof(ticket_t));
+    for (i = 0; i < count; i++) {
+        ticket_t *ticket = apr_array_push(*out);
+
+        memset(ticket, 0, sizeof(*ticket));
+        if (svc_json_is_array(body))
+            read_element(&err, ticket, svc_json_at(body, i), i, pool);
+        else
+            err = tickets_json_read(ticket, body, pool);
+    }
+    return err;
+}
+
 svc_json_t *tickets_json_write(const ticket_t *ticket, apr_pool_t *pool)
 {
     svc_json_t *json = svc_json_object(pool);

@@ -23,7 +23,13 @@ static const char *const step_2[] = {
     NULL
 };
 
-static const char *const *const steps[] = { step_1, step_2 };
+static const char *const step_3[] = {
+    SVC_SCHEMA_IDEMPOTENCY("tickets"),
+    SVC_SCHEMA_HISTORY("tickets"),
+    NULL
+};
+
+static const char *const *const steps[] = { step_1, step_2, step_3 };
 
 const svc_schema_t tickets_schema = {
     "tickets",

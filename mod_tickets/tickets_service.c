@@ -27,6 +27,24 @@ svc_err_t *tickets_service_get(ticket_t *out, svc_db_t *db, const char *id,
     return err;
 }
 
+svc_err_t *tickets_service_history(svc_stream_history_t *out, svc_db_t *db,
+                                   const svc_stream_t *stream, const char *id,
+                                   const char *user_id, apr_int64_t after,
+                                   int limit, apr_pool_t *pool)
+{
+    ticket_t ticket;
+    svc_err_t *err = tickets_service_get(&ticket, db, id, pool);
+
+    if (err)
+        return err;
+    if (strcmp(ticket.user_id, user_id) != 0)
+        return svc_err_make(pool, SVC_ERR_FORBIDDEN,
+                            "Only the seller may see the history of this "
+                            "ticket");
+    return svc_stream_history(out, db, stream, ticket.id, ticket.position,
+                              after, limit, pool);
+}
+
 static svc_err_t *insert(void *baton, svc_stream_tx_t *tx,
                          apr_int64_t position)
 {

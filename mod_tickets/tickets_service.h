@@ -18,6 +18,13 @@ svc_err_t *tickets_service_list(apr_array_header_t **out, svc_db_t *db,
 svc_err_t *tickets_service_get(ticket_t *out, svc_db_t *db, const char *id,
                                apr_pool_t *pool);
 
+/* Up to LIMIT events of the ticket after position AFTER; see svc_stream_history.
+ * NOT_FOUND, or FORBIDDEN when USER_ID is not its seller. */
+svc_err_t *tickets_service_history(svc_stream_history_t *out, svc_db_t *db,
+                                   const svc_stream_t *stream, const char *id,
+                                   const char *user_id, apr_int64_t after,
+                                   int limit, apr_pool_t *pool);
+
 /* Puts TICKET (title, cents, user_id) up for sale: fills in id and version. */
 svc_err_t *tickets_service_create(ticket_t *ticket, svc_stream_tx_t *tx,
                                   apr_pool_t *pool);

@@ -72,9 +72,9 @@ static svc_err_t *create_order(void *baton, svc_stream_tx_t *tx,
                                apr_pool_t *pool)
 {
     change_t *change = baton;
+    orders_terms_t terms = { change->expiration_ms, 0 };
 
-    return orders_service_create(&change->order, tx, change->expiration_ms,
-                                 pool);
+    return orders_service_create(&change->order, tx, &terms, pool);
 }
 
 static svc_err_t *cancel_order(void *baton, svc_stream_tx_t *tx,

@@ -102,6 +102,8 @@ sim_node_t *sim_node_add(sim_store_t *store, const char *name,
                                               : &orders_events_handler,
                         .stats = &node->stats },
         .sweep = is_tickets ? NULL : orders_service_sweep,
+        .idempotency = svc_idempotency_create(service, pool),
+        .idempotency_ttl_ms = 86400000,
         .retention_ms = config->retention_ms
     };
     return node;

@@ -15,6 +15,7 @@
 
 static const char *const jobs_step[] = {
     SVC_SCHEMA_COMMON("x"), SVC_SCHEMA_TRIMMED("x"),
+    SVC_SCHEMA_IDEMPOTENCY("x"), SVC_SCHEMA_HISTORY("x"),
     "CREATE TABLE x_a (id VARCHAR(36) NOT NULL PRIMARY KEY, n BIGINT NOT NULL)",
     NULL
 };

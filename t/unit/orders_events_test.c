@@ -13,6 +13,7 @@
 #define TWO "urn:uuid:018f3a7e-0000-7abc-8def-000000000002"
 #define LONG 900000 /* ms to pay */
 
+static const orders_terms_t terms = { LONG, 0 };
 static svc_db_t *db;
 static svc_stream_t *stream;
 static svc_inbox_t *inbox;
@@ -112,7 +113,7 @@ static svc_err_t *post(order_t *order, const char *ticket_id)
     order->ticket_id = ticket_id;
     order->user_id = "buyer";
     begin();
-    err = orders_service_create(order, &tx, LONG, fixture.pool);
+    err = orders_service_create(order, &tx, &terms, fixture.pool);
     commit();
     return err;
 }

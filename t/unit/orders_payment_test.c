@@ -14,6 +14,7 @@
 #define SOURCE "urn:uuid:018f3a7e-0000-7abc-8def-0123456789ab"
 #define LONG 900000 /* ms to pay */
 
+static const orders_terms_t terms = { LONG, 0 };
 static svc_db_t *db;
 static svc_stream_t *stream;
 static svc_inbox_t *inbox;
@@ -78,7 +79,7 @@ static sale_t made(void)
 
     ticket(sale.ticket, 0, NULL);
     begin();
-    must(orders_service_create(&order, &tx, LONG, fixture.pool));
+    must(orders_service_create(&order, &tx, &terms, fixture.pool));
     commit();
     sale.id = order.id;
     return sale;
@@ -202,7 +203,7 @@ static void final(void)
     begin();
     fails(orders_service_cancel(&tx, sale.id, "buyer", &none, fixture.pool),
           SVC_ERR_CONFLICT, "a complete order cannot be cancelled");
-    fails(orders_service_create(&other, &tx, LONG, fixture.pool),
+    fails(orders_service_create(&other, &tx, &terms, fixture.pool),
           SVC_ERR_CONFLICT, "nor its ticket ordered by another, ever");
     commit();
     is_int(heard("expiration:complete", apr_psprintf(fixture.pool,
@@ -376,7 +377,7 @@ static void too_late(void)
     order.ticket_id = sale.ticket;
     order.user_id = "next";
     begin();
-    succeeds(orders_service_create(&order, &tx, LONG, fixture.pool),
+    succeeds(orders_service_create(&order, &tx, &terms, fixture.pool),
              "the ticket of a refunded order can be ordered again");
     commit();
 }
@@ -415,7 +416,7 @@ static void swept(void)
     begin();
     must(orders_service_create(&(order_t){ .ticket_id = sale.ticket,
                                            .user_id = "next" },
-                               &tx, LONG, fixture.pool));
+                               &tx, &terms, fixture.pool));
     commit();
     later = 0;
     is_str(story(sale.id), "created/0/created cancelled/1/expired "

@@ -13,6 +13,7 @@
 #define SOURCE "urn:uuid:018f3a7e-0000-7abc-8def-0123456789ab"
 #define LONG 900000 /* ms to pay */
 
+static const orders_terms_t terms = { LONG, 0 };
 static svc_db_t *db;
 static svc_stream_t *stream;
 static svc_inbox_t *inbox;
@@ -106,13 +107,14 @@ static const char *new_ticket(void)
 static svc_err_t *post(order_t *order, const char *ticket_id, const char *user,
                        apr_int64_t expiration_ms)
 {
+    orders_terms_t terms_now = { expiration_ms, 0 };
     svc_err_t *err;
 
     memset(order, 0, sizeof(*order));
     order->ticket_id = ticket_id;
     order->user_id = user;
     begin();
-    err = orders_service_create(order, &tx, expiration_ms, fixture.pool);
+    err = orders_service_create(order, &tx, &terms_now, fixture.pool);
     commit();
     return err;
 }
@@ -290,7 +292,7 @@ static void at_most_one(void)
         memset(&orders[i], 0, sizeof(orders[i]));
         orders[i].ticket_id = ticket;
         orders[i].user_id = "buyer";
-        err = orders_service_create(&orders[i], &tx, LONG, fixture.pool);
+        err = orders_service_create(&orders[i], &tx, &terms, fixture.pool);
         made += !err;
         refused += err && err->kind == SVC_ERR_CONFLICT;
     }

@@ -62,8 +62,9 @@ static void kinds(void)
         { SVC_ERR_FORBIDDEN, 1 },    { SVC_ERR_NOT_FOUND, 1 },
         { SVC_ERR_METHOD, 1 },       { SVC_ERR_CONFLICT, 1 },
         { SVC_ERR_PRECONDITION, 1 }, { SVC_ERR_TOO_LARGE, 1 },
-        { SVC_ERR_MEDIA_TYPE, 1 },   { SVC_ERR_UNAVAILABLE, 0 },
-        { SVC_ERR_RETRY, 0 },        { SVC_ERR_INTERNAL, 0 }
+        { SVC_ERR_MEDIA_TYPE, 1 },   { SVC_ERR_UNPROCESSABLE, 1 },
+        { SVC_ERR_UNAVAILABLE, 0 },  { SVC_ERR_RETRY, 0 },
+        { SVC_ERR_INTERNAL, 0 }
     };
     size_t i;
 

@@ -75,6 +75,30 @@ static void set_aside(const char *id, apr_int64_t age_ms)
         apr_time_now() / 1000 - age_ms));
 }
 
+static void use_keys(int count, apr_int64_t age_ms)
+{
+    fixture_do(db, apr_psprintf(fixture.pool,
+        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c "
+        "WHERE n < %d) INSERT INTO x_idempotency (user_id, idempotency_key, "
+        "fingerprint, recorded_at, answer) SELECT 'u', '%s' || n, 'f', "
+        "%" APR_INT64_T_FMT " + n, '{}' FROM c", count,
+        age_ms > DAY_MS ? "old" : "young", apr_time_now() / 1000 - age_ms));
+}
+
+static void forgotten_keys(void)
+{
+    use_keys(2500, 2 * DAY_MS);
+    use_keys(10, DAY_MS / 2);
+    start(0);
+    ok(wait_until((turn(), rows("x_idempotency") <= 10), 15000),
+       "idempotency keys are forgotten when their time is over, also without a "
+       "retention");
+    is_int(fixture_int(db, "SELECT COUNT(*) FROM x_idempotency WHERE "
+                           "idempotency_key LIKE 'young%%'"), 10,
+           "... and not before");
+    stop();
+}
+
 static void for_ever(void)
 {
     int i;
@@ -165,7 +189,10 @@ int main(void)
     config.subscriber.inbox = svc_inbox_create("x", fixture.pool);
     config.subscriber.handler = &(svc_inbox_handler_t){ .apply = apply };
     config.subscriber.writer = jobs->writer;
+    config.idempotency = svc_idempotency_create("x", fixture.pool);
+    config.idempotency_ttl_ms = DAY_MS;
     config.subscriber.stats = &jobs->stats;
+    forgotten_keys();
     for_ever();
     in_bounds();
     given_up();

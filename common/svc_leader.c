@@ -90,27 +90,29 @@ static svc_err_t *sweep(svc_leader_t *leader, apr_int64_t now)
                          config->publisher.stats, db_now, leader->scratch);
 }
 
-/* What removes what is too old. The leader may end before it is carried out. */
+/* What removes what is too old. The leader, and its configuration, may end
+ * before it is carried out. */
 typedef struct trim_t {
-    const svc_leader_config_t *config;
+    apr_int64_t retention_ms, idempotency_ttl_ms;
+    const svc_inbox_t *inbox;
+    const svc_idempotency_t *idempotency;
     int removed, forgotten; /* out: events, keys */
 } trim_t;
 
 static svc_err_t *run_trim(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
 {
     trim_t *trim = baton;
-    const svc_leader_config_t *config = trim->config;
-    apr_int64_t before = tx->now - config->retention_ms;
+    apr_int64_t before = tx->now - trim->retention_ms;
     svc_err_t *err = svc_idempotency_forget(
-        &trim->forgotten, tx, config->idempotency,
-        tx->now - config->idempotency_ttl_ms, TRIM_LIMIT);
+        &trim->forgotten, tx, trim->idempotency,
+        tx->now - trim->idempotency_ttl_ms, TRIM_LIMIT);
 
     (void)pool;
     trim->removed = 0;
-    if (err || !config->retention_ms)
+    if (err || !trim->retention_ms)
         return err;
     err = svc_stream_trim(&trim->removed, tx, before, TRIM_LIMIT);
-    return err ? err : svc_inbox_forget(tx, config->subscriber.inbox, before);
+    return err ? err : svc_inbox_forget(tx, trim->inbox, before);
 }
 
 /* Removes what is too old, a bounded number in each transaction; the next ones
@@ -137,7 +139,10 @@ static void trim(svc_leader_t *leader, apr_int64_t now)
     leader->trimming = svc_writer_command(&baton, sizeof(*leader->trim), NULL,
                                           run_trim);
     leader->trim = baton;
-    leader->trim->config = config;
+    leader->trim->retention_ms = config->retention_ms;
+    leader->trim->idempotency_ttl_ms = config->idempotency_ttl_ms;
+    leader->trim->inbox = config->subscriber.inbox;
+    leader->trim->idempotency = config->idempotency;
     svc_writer_submit(writer, leader->trimming);
     leader->trim_at = now + TRIM_MS;
 }

@@ -10,6 +10,7 @@
 static jobs_t *jobs;
 static svc_db_t *db;
 static svc_leader_config_t config;
+static svc_leader_config_t *its_config; /* the leader's */
 static svc_leader_t *leader;
 static apr_pool_t *pool; /* the leader's */
 
@@ -23,16 +24,21 @@ static svc_err_t *apply(svc_inbox_outcome_t *outcome,
     return NULL;
 }
 
+/* Its configuration ends with it, as it does in a process of httpd. */
 static void start(apr_int64_t retention_ms)
 {
-    config.retention_ms = retention_ms;
     apr_pool_create(&pool, fixture.pool);
-    must(svc_leader_create(&leader, &config, pool));
+    its_config = malloc(sizeof(*its_config));
+    *its_config = config;
+    its_config->retention_ms = retention_ms;
+    must(svc_leader_create(&leader, its_config, pool));
 }
 
 static void stop(void)
 {
     svc_leader_destroy(leader);
+    memset(its_config, 0xff, sizeof(*its_config));
+    free(its_config);
     apr_pool_destroy(pool);
 }
 

@@ -118,20 +118,13 @@ static void challenge(request_rec *r)
                                     name ? name : "api"));
 }
 
-static svc_err_t *need_user(const svc_ap_request_t *request)
+/* Where Require does not guard this method (a history, beside what all may
+ * read), httpd has looked at no credentials yet: it does so now. */
+static void authenticate(request_rec *r)
 {
-    request_rec *r = request->r;
-
-    if (request->user)
-        return NULL;
-    if (!ap_auth_type(r))
-        return svc_err_ours(r->pool, SVC_ERR_INTERNAL,
-                            "This needs a user, but the server is configured "
-                            "without authentication here: set AuthType and "
-                            "Require for this location",
-                            "no AuthType for this location");
-    challenge(r);
-    return svc_err_make(r->pool, SVC_ERR_UNAUTHENTICATED, "Not authorized");
+    if (apr_table_get(r->headers_in, "Authorization") &&
+        ap_run_check_user_id(r) != OK)
+        r->user = NULL;
 }
 
 static svc_err_t *check_user(svc_ap_request_t *request)
@@ -144,6 +137,27 @@ static svc_err_t *check_user(svc_ap_request_t *request)
                             "The name of the user must be UTF-8 of at most %d "
                             "bytes", MAX_USER);
     return NULL;
+}
+
+static svc_err_t *need_user(svc_ap_request_t *request)
+{
+    request_rec *r = request->r;
+    svc_err_t *err = NULL;
+
+    if (!request->user && ap_auth_type(r)) {
+        authenticate(r);
+        err = check_user(request);
+    }
+    if (err || request->user)
+        return err;
+    if (!ap_auth_type(r))
+        return svc_err_ours(r->pool, SVC_ERR_INTERNAL,
+                            "This needs a user, but the server is configured "
+                            "without authentication here: set AuthType and "
+                            "Require for this location",
+                            "no AuthType for this location");
+    challenge(r);
+    return svc_err_make(r->pool, SVC_ERR_UNAUTHENTICATED, "Not authorized");
 }
 
 static svc_err_t *answer(svc_ap_request_t *request,

@@ -17,7 +17,9 @@ static const char *replace(const char *text, const char *what,
     return text;
 }
 
-/* A table's primary key is its place on disk on SQLite, as it is on InnoDB. */
+/* A table's primary key is its place on disk on SQLite, as it is on InnoDB. What
+ * is computed from other columns can be indexed without being stored, but not on
+ * PostgreSQL before 18; SQLite on the other hand adds it to a table only so. */
 static const char *dialect(svc_db_engine_t engine, const char *ddl,
                            apr_pool_t *pool)
 {
@@ -26,10 +28,11 @@ static const char *dialect(svc_db_engine_t engine, const char *ddl,
         " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
     };
 
+    if (engine == SVC_DB_PGSQL) /* it has one type for texts of any length */
+        ddl = replace(replace(ddl, "MEDIUMTEXT", "TEXT", pool), ") VIRTUAL",
+                      ") STORED", pool);
     if (strncmp(ddl, "CREATE TABLE", 12) != 0)
         return ddl;
-    if (engine == SVC_DB_PGSQL) /* it has one type for texts of any length */
-        ddl = replace(ddl, "MEDIUMTEXT", "TEXT", pool);
     return apr_pstrcat(pool, ddl, suffix[engine], NULL);
 }
 

@@ -2,7 +2,8 @@
  *
  * A schema is a list of steps; a database at version N has had the first N.
  * Table and column types are VARCHAR and BIGINT, which all three engines know;
- * what each table needs besides is added here.
+ * what each table needs besides is added here. A column that is computed from
+ * others is added as `... BIGINT GENERATED ALWAYS AS (...) VIRTUAL`.
  */
 #ifndef SVC_SCHEMA_H
 #define SVC_SCHEMA_H

@@ -24,11 +24,19 @@
 
 static svc_err_t *list(svc_ap_request_t *request)
 {
+    static const char *const filters[] = { "status", NULL };
+    /* The places of the words are the values of orders_list_t. */
+    static const char *const statuses[] = {
+        ORDERS_CREATED, ORDERS_AWAITING, ORDERS_COMPLETE, ORDERS_CANCELLED,
+        "pending", "paid", ORDERS_EXPIRED, "all", NULL
+    };
     request_rec *r = request->r;
     svc_json_t *json = svc_json_array(r->pool);
-    svc_ap_query_t *query = svc_ap_query_read(r, NULL);
+    svc_ap_query_t *query = svc_ap_query_read(r, filters);
     svc_ap_query_page_t page = svc_ap_query_page(
         query, ORDERS_DEFAULT_LIMIT, ORDERS_MAX_LIMIT);
+    orders_list_t which = svc_ap_query_choice(query, "status", statuses,
+                                              ORDERS_LIST_LIVE);
     svc_ap_db_loan_t loan;
     apr_array_header_t *orders;
     svc_err_t *err;
@@ -38,8 +46,8 @@ static svc_err_t *list(svc_ap_request_t *request)
         (err = svc_ap_worker_borrow(&loan, request->instance, r)))
         return err;
     /* One more than asked for tells whether there is a next page. */
-    err = orders_service_list(&orders, loan.db, request->user, page.after,
-                              page.limit + 1, r->pool);
+    err = orders_service_list(&orders, loan.db, request->user, which,
+                              page.after, page.limit + 1, r->pool);
     svc_ap_db_give_back(&loan);
     if (err)
         return err;

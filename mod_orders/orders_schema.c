@@ -6,7 +6,9 @@
  * makes a second live order for a ticket impossible. due_at is expires_at while
  * the order can expire, else NULL. payment_id is the payment that has paid the
  * order or will: that a payment takes an order is a change of the order's row,
- * so that it and a cancellation conflict on every engine.
+ * so that it and a cancellation conflict on every engine. list_status is the
+ * status by which lists are asked for: expired orders are told apart from those
+ * that were cancelled for another reason.
  */
 #include "orders_schema.h"
 
@@ -46,6 +48,10 @@ static const char *const step_3[] = {
     SVC_SCHEMA_IDEMPOTENCY("orders"),
     SVC_SCHEMA_HISTORY("orders"),
     "CREATE INDEX orders_user_due ON orders (user_id, due_at)",
+    "ALTER TABLE orders ADD COLUMN list_status VARCHAR(20) "
+    "GENERATED ALWAYS AS (CASE WHEN cancel_reason = 'expired' THEN 'expired' "
+    "ELSE status END) VIRTUAL",
+    "CREATE INDEX orders_list ON orders (user_id, list_status, position)",
     NULL
 };
 

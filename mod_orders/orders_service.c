@@ -13,10 +13,10 @@
 #define SWEEP_LIMIT 500 /* orders cancelled by one command */
 
 svc_err_t *orders_service_list(apr_array_header_t **out, svc_db_t *db,
-                               const char *user_id, apr_int64_t after,
-                               int limit, apr_pool_t *pool)
+                               const char *user_id, orders_list_t which,
+                               apr_int64_t after, int limit, apr_pool_t *pool)
 {
-    return orders_store_list(out, db, user_id, after, limit, pool);
+    return orders_list_store_page(out, db, user_id, which, after, limit, pool);
 }
 
 svc_err_t *orders_service_get(order_t *out, svc_db_t *db, const char *id,

@@ -6,16 +6,17 @@
 #define ORDERS_SERVICE_H
 
 #include "orders.h"
+#include "orders_list_store.h"
 #include "svc_etag.h"
 #include "svc_stats.h"
 #include "svc_stream.h"
 #include "svc_writer.h"
 
-/* Up to LIMIT orders of USER_ID that are not cancelled, made after position
- * AFTER. */
+/* Up to LIMIT of the orders of USER_ID that WHICH says, made after position
+ * AFTER, in that order; OUT is an array of order_t. */
 svc_err_t *orders_service_list(apr_array_header_t **out, svc_db_t *db,
-                               const char *user_id, apr_int64_t after,
-                               int limit, apr_pool_t *pool);
+                               const char *user_id, orders_list_t which,
+                               apr_int64_t after, int limit, apr_pool_t *pool);
 
 /* NOT_FOUND, or FORBIDDEN when it is another user's. ID need not be a UUID. */
 svc_err_t *orders_service_get(order_t *out, svc_db_t *db, const char *id,

@@ -1,12 +1,8 @@
 /* orders_store: see the header. */
 #include "orders_store.h"
 
-#define ORDER_COLUMNS \
-    "o.id, o.user_id, o.status, o.cancel_reason, o.ticket_id, t.title, " \
-    "o.expires_at, o.cents, o.version, t.version, o.ticket_version, o.position, " \
-    "o.payment_id"
-#define ORDER_FROM \
-    " FROM orders o LEFT JOIN orders_tickets t ON t.id = o.ticket_id "
+#define ORDER_COLUMNS ORDERS_STORE_COLUMNS
+#define ORDER_FROM " FROM orders o " ORDERS_STORE_TICKET
 /* What every transition does besides; the ticket may be no more. */
 #define CHANGE \
     "version = version + 1, ticket_version = COALESCE((SELECT t.version " \
@@ -43,7 +39,7 @@ static svc_err_t *take_order(void *baton, const svc_db_row_t *row)
     return NULL;
 }
 
-static svc_err_t *take_orders(void *baton, const svc_db_row_t *row)
+svc_err_t *orders_store_take(void *baton, const svc_db_row_t *row)
 {
     read_order(apr_array_push(baton), row);
     return NULL;
@@ -72,24 +68,6 @@ svc_err_t *orders_store_get(int *found, order_t *out, svc_db_t *db,
     return err;
 }
 
-svc_err_t *orders_store_list(apr_array_header_t **out, svc_db_t *db,
-                             const char *user_id, apr_int64_t after, int limit,
-                             apr_pool_t *pool)
-{
-    static const svc_db_sql_t sql = {
-        "orders_store_list",
-        SVC_DB_SAME("SELECT " ORDER_COLUMNS ORDER_FROM
-                    "WHERE o.user_id = %s AND o.position > %lld "
-                    "AND o.status <> 'cancelled' "
-                    "ORDER BY o.position LIMIT %lld")
-    };
-    const char *args[] = { user_id, svc_db_arg(after, pool),
-                           svc_db_arg(limit, pool) };
-
-    *out = apr_array_make(pool, 16, sizeof(order_t));
-    return svc_db_each(db, &sql, args, take_orders, *out, pool);
-}
-
 svc_err_t *orders_store_all(apr_array_header_t **out, svc_db_t *db,
                             const char *after, int limit, apr_pool_t *pool)
 {
@@ -101,7 +79,7 @@ svc_err_t *orders_store_all(apr_array_header_t **out, svc_db_t *db,
     const char *args[] = { after, svc_db_arg(limit, pool) };
 
     *out = apr_array_make(pool, limit, sizeof(order_t));
-    return svc_db_each(db, &sql, args, take_orders, *out, pool);
+    return svc_db_each(db, &sql, args, orders_store_take, *out, pool);
 }
 
 svc_err_t *orders_store_overdue(apr_array_header_t **out, svc_db_t *db,

@@ -1,5 +1,6 @@
 /* orders_store: the rows of the tables `orders` and `orders_tickets` (the
- * replica); all SQL about them is here.
+ * replica); all SQL about them is here, but for that of lists
+ * (orders_list_store).
  *
  * Texts in results live in POOL. A row that is not there is a value, not an
  * error. Transitions are guarded in their WHERE: CHANGED is 0 when the row was
@@ -15,11 +16,14 @@
 svc_err_t *orders_store_get(int *found, order_t *out, svc_db_t *db,
                             const char *id, apr_pool_t *pool);
 
-/* Up to LIMIT orders of USER_ID that are not cancelled, made after position
- * AFTER, in that order; OUT is an array of order_t. */
-svc_err_t *orders_store_list(apr_array_header_t **out, svc_db_t *db,
-                             const char *user_id, apr_int64_t after, int limit,
-                             apr_pool_t *pool);
+/* A svc_db_row_fn for rows of these columns, of an order `o` joined with its
+ * ticket: appends an order_t to the array that is the baton. */
+#define ORDERS_STORE_COLUMNS \
+    "o.id, o.user_id, o.status, o.cancel_reason, o.ticket_id, t.title, " \
+    "o.expires_at, o.cents, o.version, t.version, o.ticket_version, o.position, " \
+    "o.payment_id"
+#define ORDERS_STORE_TICKET "LEFT JOIN orders_tickets t ON t.id = o.ticket_id "
+svc_err_t *orders_store_take(void *baton, const svc_db_row_t *row);
 
 /* Up to LIMIT orders of any status whose id is greater than AFTER, in order of
  * id; OUT is an array of order_t. */

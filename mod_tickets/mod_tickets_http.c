@@ -10,6 +10,7 @@
 #include "svc_ap_query.h"
 #include "svc_ap_worker.h"
 #include "tickets_json.h"
+#include "tickets_list.h"
 #include "tickets_service.h"
 
 /* --- reading -------------------------------------------------------------------- */
@@ -27,33 +28,51 @@ static svc_json_t *write_all(const apr_array_header_t *tickets, int count,
     return json;
 }
 
+static tickets_list_filter_t read_filter(svc_ap_query_t *query)
+{
+    static const char *const reserved[] = { "any", "true", "false", NULL };
+    tickets_list_filter_t filter;
+
+    /* The places of the words are the values of tickets_list_reserved_t. */
+    filter.reserved = svc_ap_query_choice(query, "reserved", reserved,
+                                          TICKETS_LIST_FREE);
+    filter.user_id = svc_ap_query_text(query, "userId",
+                                       TICKETS_LIST_MAX_USER);
+    filter.title = svc_ap_query_text(query, "title", TICKETS_MAX_TITLE);
+    filter.min_cents = svc_ap_query_cents(query, "minPrice");
+    filter.max_cents = svc_ap_query_cents(query, "maxPrice");
+    if (filter.max_cents >= 0 && filter.min_cents > filter.max_cents)
+        svc_ap_query_refuse(query, "maxPrice",
+                            "maxPrice must not be less than minPrice");
+    return filter;
+}
+
 static svc_err_t *list(svc_ap_request_t *request)
 {
+    static const char *const filters[] = { "reserved", "userId", "title",
+                                           "minPrice", "maxPrice", NULL };
     request_rec *r = request->r;
-    svc_ap_query_t *query = svc_ap_query_read(r, NULL);
+    svc_ap_query_t *query = svc_ap_query_read(r, filters);
     svc_ap_query_page_t page = svc_ap_query_page(
         query, TICKETS_DEFAULT_LIMIT, TICKETS_MAX_LIMIT);
+    tickets_list_filter_t filter = read_filter(query);
     svc_ap_db_loan_t loan;
     apr_array_header_t *tickets;
+    apr_int64_t next;
     svc_err_t *err;
 
     if ((err = svc_ap_query_end(query)) ||
         (err = svc_ap_worker_borrow(&loan, request->instance, r)))
         return err;
-    /* One more than asked for tells whether there is a next page. */
-    err = tickets_service_list(&tickets, loan.db, page.after, page.limit + 1,
-                               r->pool);
+    err = tickets_list_page(&tickets, &next, loan.db, &filter, page.after,
+                            page.limit, TICKETS_LIST_BUDGET_MS, r->pool);
     svc_ap_db_give_back(&loan);
     if (err)
         return err;
-    if (tickets->nelts > page.limit)
-        svc_ap_query_link_next(
-            query, &page,
-            APR_ARRAY_IDX(tickets, page.limit - 1, ticket_t).position);
-    svc_ap_http_send(r, HTTP_OK,
-                     write_all(tickets, tickets->nelts > page.limit
-                                            ? page.limit
-                                            : tickets->nelts, r->pool));
+    if (next)
+        svc_ap_query_link_next(query, &page, next);
+    svc_ap_http_send(r, HTTP_OK, write_all(tickets, tickets->nelts,
+                                             r->pool));
     return NULL;
 }
 

@@ -1,5 +1,8 @@
 /* tickets_schema: see the header. A step is never changed once released: a new
  * one is added.
+ *
+ * is_reserved is 1 or 0, so that lists in order of position are ranges of an
+ * index: tickets_reserved, tickets_user.
  */
 #include "tickets_schema.h"
 
@@ -26,6 +29,11 @@ static const char *const step_2[] = {
 static const char *const step_3[] = {
     SVC_SCHEMA_IDEMPOTENCY("tickets"),
     SVC_SCHEMA_HISTORY("tickets"),
+    "ALTER TABLE tickets ADD COLUMN is_reserved BIGINT GENERATED ALWAYS AS "
+    "(CASE WHEN order_id IS NULL THEN 0 ELSE 1 END) VIRTUAL",
+    "CREATE INDEX tickets_reserved ON tickets (is_reserved, position)",
+    "CREATE INDEX tickets_user ON tickets (user_id, is_reserved, position)",
+    "CREATE INDEX tickets_price ON tickets (cents, position)",
     NULL
 };
 

@@ -9,12 +9,6 @@
 #include "tickets_events.h"
 #include "tickets_store.h"
 
-svc_err_t *tickets_service_list(apr_array_header_t **out, svc_db_t *db,
-                                apr_int64_t after, int limit, apr_pool_t *pool)
-{
-    return tickets_store_list(out, db, after, limit, pool);
-}
-
 svc_err_t *tickets_service_get(ticket_t *out, svc_db_t *db, const char *id,
                                apr_pool_t *pool)
 {

@@ -9,11 +9,6 @@
 #include "svc_stream.h"
 #include "tickets.h"
 
-/* Up to LIMIT tickets that are not reserved, created after position AFTER. */
-svc_err_t *tickets_service_list(apr_array_header_t **out, svc_db_t *db,
-                                apr_int64_t after, int limit,
-                                apr_pool_t *pool);
-
 /* NOT_FOUND when there is no such ticket. ID need not be a UUID. */
 svc_err_t *tickets_service_get(ticket_t *out, svc_db_t *db, const char *id,
                                apr_pool_t *pool);

@@ -1,7 +1,7 @@
 /* tickets_store: see the header. */
 #include "tickets_store.h"
 
-#define COLUMNS "id, title, user_id, order_id, cents, version, position"
+#define COLUMNS TICKETS_STORE_COLUMNS
 
 static void read_row(ticket_t *ticket, const svc_db_row_t *row)
 {
@@ -36,25 +36,10 @@ svc_err_t *tickets_store_get(int *found, ticket_t *out, svc_db_t *db,
     return err;
 }
 
-static svc_err_t *take_each(void *baton, const svc_db_row_t *row)
+svc_err_t *tickets_store_take(void *baton, const svc_db_row_t *row)
 {
     read_row(apr_array_push(baton), row);
     return NULL;
-}
-
-svc_err_t *tickets_store_list(apr_array_header_t **out, svc_db_t *db,
-                              apr_int64_t after, int limit, apr_pool_t *pool)
-{
-    static const svc_db_sql_t sql = {
-        "tickets_store_list",
-        SVC_DB_SAME("SELECT " COLUMNS " FROM tickets "
-                    "WHERE position > %lld AND order_id IS NULL "
-                    "ORDER BY position LIMIT %lld")
-    };
-    const char *args[] = { svc_db_arg(after, pool), svc_db_arg(limit, pool) };
-
-    *out = apr_array_make(pool, limit < 64 ? limit : 64, sizeof(ticket_t));
-    return svc_db_each(db, &sql, args, take_each, *out, pool);
 }
 
 svc_err_t *tickets_store_insert(svc_stream_tx_t *tx, const ticket_t *ticket)
@@ -164,7 +149,7 @@ svc_err_t *tickets_store_reserved(apr_array_header_t **out, svc_db_t *db,
                            svc_db_arg(limit, pool) };
 
     *out = apr_array_make(pool, 16, sizeof(ticket_t));
-    return svc_db_each(db, &sql, args, take_each, *out, pool);
+    return svc_db_each(db, &sql, args, tickets_store_take, *out, pool);
 }
 
 svc_err_t *tickets_store_all(apr_array_header_t **out, svc_db_t *db,
@@ -178,7 +163,7 @@ svc_err_t *tickets_store_all(apr_array_header_t **out, svc_db_t *db,
     const char *args[] = { after, svc_db_arg(limit, pool) };
 
     *out = apr_array_make(pool, limit, sizeof(ticket_t));
-    return svc_db_each(db, &sql, args, take_each, *out, pool);
+    return svc_db_each(db, &sql, args, tickets_store_take, *out, pool);
 }
 
 svc_err_t *tickets_store_remember(svc_stream_tx_t *tx, const char *order_id)

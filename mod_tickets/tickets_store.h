@@ -1,4 +1,5 @@
-/* tickets_store: the rows of the table `tickets`; all SQL about them is here.
+/* tickets_store: the rows of the table `tickets`; all SQL about them is here,
+ * but for that of lists (tickets_list_store).
  *
  * Texts in results live in POOL. A ticket that is not there is a value, not an
  * error. Changes are guarded in their WHERE: CHANGED is 0 when the row was no
@@ -14,10 +15,11 @@
 svc_err_t *tickets_store_get(int *found, ticket_t *out, svc_db_t *db,
                              const char *id, apr_pool_t *pool);
 
-/* Up to LIMIT tickets that are not reserved, created after position AFTER, in
- * order of creation; OUT is an array of ticket_t. */
-svc_err_t *tickets_store_list(apr_array_header_t **out, svc_db_t *db,
-                              apr_int64_t after, int limit, apr_pool_t *pool);
+/* A svc_db_row_fn for rows of these columns: appends a ticket_t to the array that
+ * is the baton. */
+#define TICKETS_STORE_COLUMNS \
+    "id, title, user_id, order_id, cents, version, position"
+svc_err_t *tickets_store_take(void *baton, const svc_db_row_t *row);
 
 svc_err_t *tickets_store_insert(svc_stream_tx_t *tx, const ticket_t *ticket);
 

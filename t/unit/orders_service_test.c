@@ -524,22 +524,25 @@ static void reading(void)
     order_t c;
 
     buy(t3, "somebody", LONG);
-    must(orders_service_list(&list, db, "reader", 0, 10, fixture.pool));
+    must(orders_service_list(&list, db, "reader", ORDERS_LIST_LIVE, 0, 10,
+                             fixture.pool));
     ok(list->nelts == 2 &&
            strcmp(APR_ARRAY_IDX(list, 0, order_t).id, a.id) == 0 &&
            strcmp(APR_ARRAY_IDX(list, 1, order_t).id, b.id) == 0 &&
            strcmp(APR_ARRAY_IDX(list, 0, order_t).ticket_title, "T") == 0,
        "a user's orders are listed in order of creation, with their tickets");
     must(cancel_if(a.id, "reader", NULL));
-    must(orders_service_list(&list, db, "reader", 0, 10, fixture.pool));
+    must(orders_service_list(&list, db, "reader", ORDERS_LIST_LIVE, 0, 10,
+                             fixture.pool));
     is_int(list->nelts, 1, "a cancelled order is not listed");
     c = buy(t1, "reader", LONG);
-    must(orders_service_list(&list, db, "reader", b.position, 10,
-                             fixture.pool));
+    must(orders_service_list(&list, db, "reader", ORDERS_LIST_LIVE,
+                             b.position, 10, fixture.pool));
     ok(list->nelts == 1 &&
            strcmp(APR_ARRAY_IDX(list, 0, order_t).id, c.id) == 0,
        "a page begins after a position");
-    must(orders_service_list(&list, db, "reader", 0, 1, fixture.pool));
+    must(orders_service_list(&list, db, "reader", ORDERS_LIST_LIVE, 0, 1,
+                             fixture.pool));
     is_int(list->nelts, 1, "... and is limited");
     fails(orders_service_get(&got, db, a.id, "other", fixture.pool),
           SVC_ERR_FORBIDDEN, "another user's order is FORBIDDEN");

@@ -365,31 +365,6 @@ static void bad_events(void)
     is_int(events(), before, "none of these tells anything");
 }
 
-static void listing(void)
-{
-    apr_array_header_t *list = NULL;
-    ticket_t a, b, c;
-    apr_int64_t start;
-
-    a = create("a", "s");
-    start = a.position - 1;
-    b = create("b", "s");
-    c = create("c", "s");
-    is_int(applied("order:created", svc_id_new(fixture.pool), 0, b.id),
-           SVC_INBOX_SETTLED, "one of three tickets is reserved");
-    must(tickets_service_list(&list, db, start, 10, fixture.pool));
-    ok(list->nelts == 2 &&
-           strcmp(APR_ARRAY_IDX(list, 0, ticket_t).id, a.id) == 0 &&
-           strcmp(APR_ARRAY_IDX(list, 1, ticket_t).id, c.id) == 0,
-       "the list has those that are not reserved, oldest first");
-    must(tickets_service_list(&list, db, start, 1, fixture.pool));
-    is_int(list->nelts, 1, "a page is limited");
-    must(tickets_service_list(&list, db, a.position, 10, fixture.pool));
-    ok(list->nelts == 1 &&
-           strcmp(APR_ARRAY_IDX(list, 0, ticket_t).id, c.id) == 0,
-       "the next page begins after the last position");
-}
-
 int main(void)
 {
     fixture_begin();
@@ -404,7 +379,6 @@ int main(void)
     asking_again();
     without_a_log();
     bad_events();
-    listing();
     svc_db_close(db);
     return fixture_end();
 }

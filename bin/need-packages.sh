@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.." || exit 1
 build="gcc libc6-dev make pkg-config apache2-bin apache2-dev libapr1-dev libaprutil1-dev libaprutil1-dbd-sqlite3
        libjansson-dev libzmq3-dev perl curl"
 tests="libapache2-mod-perl2 libwww-perl libhttp-message-perl libzmq-ffi-perl libdbi-perl libdbd-sqlite3-perl iproute2
-       python3-zmq"
+       python3-zmq openssl libapache2-mod-auth-openidc libio-socket-ssl-perl liblwp-protocol-https-perl"
 # Node may have come from elsewhere: Debian's packages would not go with it.
 command -v node >/dev/null || tests="$tests nodejs"
 command -v npm >/dev/null || tests="$tests npm"
@@ -32,9 +32,10 @@ packages_of_the_system() {
         done
         for lib in jansson libzmq; do pkg-config --exists $lib 2>/dev/null || missing="$missing $lib(headers)"; done
         if [ "$purpose" = test ]; then
-            for module in Apache::Test LWP::UserAgent ZMQ::FFI DBD::SQLite; do
+            for module in Apache::Test LWP::UserAgent LWP::Protocol::https ZMQ::FFI DBD::SQLite; do
                 perl -M$module -e 1 2>/dev/null || missing="$missing perl($module)"
             done
+            command -v openssl >/dev/null || missing="$missing openssl"
             python3 -c 'import zmq' 2>/dev/null || missing="$missing python3(pyzmq)"
         fi
         [ -z "$missing" ] && return

@@ -276,6 +276,28 @@ void svc_ap_http_set_headers(request_rec *r, const svc_ap_service_t *service)
     apr_table_setn(r->headers_out, "Cache-Control", service->cache_control);
 }
 
+/* httpd swaps the two tables before it sends an error of its own. */
+static int has_challenge(const request_rec *r)
+{
+    return apr_table_get(r->err_headers_out, "WWW-Authenticate") ||
+           apr_table_get(r->headers_out, "WWW-Authenticate");
+}
+
+void svc_ap_http_challenge(request_rec *r)
+{
+    const char *type = ap_auth_type(r), *name = ap_auth_name(r);
+
+    if (type && !has_challenge(r))
+        ap_note_auth_failure(r);
+    if (!has_challenge(r))
+        apr_table_setn(r->err_headers_out, "WWW-Authenticate",
+                       apr_psprintf(r->pool, "%s realm=\"%s\"",
+                                    type && strcasecmp(type, "Basic") == 0
+                                        ? "Basic"
+                                        : "Bearer",
+                                    name ? name : "api"));
+}
+
 void svc_ap_http_send_error(request_rec *r, const svc_ap_service_t *service,
                             const svc_err_t *err)
 {
@@ -339,6 +361,8 @@ static apr_status_t problem_filter(ap_filter_t *filter,
         text = problem(&length, r->status, detail_of(r), NULL, r->pool);
         if (r->status >= 500)
             apr_table_setn(r->err_headers_out, "Retry-After", "1");
+        if (r->status == HTTP_UNAUTHORIZED)
+            svc_ap_http_challenge(r);
         ap_set_content_type(r, PROBLEM_TYPE);
         apr_table_unset(r->headers_out, "Content-Length");
         ap_set_content_length(r, (apr_off_t)length);

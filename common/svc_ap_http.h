@@ -36,6 +36,11 @@ void svc_ap_http_send(request_rec *r, int status, const svc_json_t *json);
 void svc_ap_http_send_text(request_rec *r, int status, const char *text,
                            apr_size_t length);
 
+/* Sees to it that a 401 has WWW-Authenticate, which RFC 9110 section 11.6.1
+ * demands: as the authentication module makes it, or, where that only speaks
+ * when it refuses a credential, one of our own. */
+void svc_ap_http_challenge(request_rec *r);
+
 /* Sends ERR as a problem, and logs it: ours as error, the client's as info. */
 void svc_ap_http_send_error(request_rec *r, const svc_ap_service_t *service,
                             const svc_err_t *err);

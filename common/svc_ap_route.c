@@ -102,22 +102,6 @@ static void set_allow(const svc_ap_route_t *routes,
     apr_table_setn(request->r->headers_out, "Allow", allow);
 }
 
-/* WWW-Authenticate as the authentication module makes it, or, where that only
- * speaks when it refuses a credential, as RFC 9110 section 11.6.1 demands. */
-static void challenge(request_rec *r)
-{
-    const char *name = ap_auth_name(r);
-
-    ap_note_auth_failure(r);
-    if (!apr_table_get(r->err_headers_out, "WWW-Authenticate"))
-        apr_table_setn(r->err_headers_out, "WWW-Authenticate",
-                       apr_psprintf(r->pool, "%s realm=\"%s\"",
-                                    strcasecmp(ap_auth_type(r), "Basic") == 0
-                                        ? "Basic"
-                                        : "Bearer",
-                                    name ? name : "api"));
-}
-
 /* Where Require does not guard this method (a history, beside what all may
  * read), httpd has looked at no credentials yet: it does so now. */
 static void authenticate(request_rec *r)
@@ -156,7 +140,7 @@ static svc_err_t *need_user(svc_ap_request_t *request)
                             "without authentication here: set AuthType and "
                             "Require for this location",
                             "no AuthType for this location");
-    challenge(r);
+    svc_ap_http_challenge(r);
     return svc_err_make(r->pool, SVC_ERR_UNAUTHENTICATED, "Not authorized");
 }
 

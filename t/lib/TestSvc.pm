@@ -38,14 +38,14 @@ sub conf_file {
 sub base_url {
     my ($where) = @_;
     return $where->url if blessed $where;
-    return $where if $where =~ m{^http:};
+    return $where if $where =~ m{^https?:};
     my $port = (Apache::Test::config()->{vhosts}{$where} || die "no virtual host '$where' in extra.conf.in\n")->{port};
     return "http://127.0.0.1:$port";
 }
 
 sub api {
     my ($method, $path, %opt) = @_;
-    my %known = map { $_ => 1 } qw(user password json content type headers vhost);
+    my %known = map { $_ => 1 } qw(user password json content type headers vhost agent);
     my ($wrong) = grep { !$known{$_} } sort keys %opt;
     die "api: unknown option '$wrong'\n" if defined $wrong;
 
@@ -61,7 +61,7 @@ sub api {
         my $password = defined $opt{password} ? $opt{password} : 'secret';
         $request->header(Authorization => 'Basic ' . encode_base64("$opt{user}:$password", ''));
     }
-    return bless $Agent->request($request), 'TestSvc::Response';
+    return bless +($opt{agent} || $Agent)->request($request), 'TestSvc::Response';
 }
 
 sub wait_until (&@) {
@@ -244,7 +244,7 @@ L<TestSvc::Server>, or a URL such as C<http://127.0.0.1:8080>.
 
 One request on a connection of its own; returns an L<HTTP::Response> (C<code>, C<header>, C<content>) with C<json>, the
 decoded body. Options: C<user> (their password is C<secret>, or C<password>), C<json> (Perl data to send),
-C<content> and C<type> (raw), C<headers> (a hash), C<vhost>.
+C<content> and C<type> (raw), C<headers> (a hash), C<vhost>, C<agent> (an L<LWP::UserAgent>, for https).
 
 =item base_url($vhost)
 

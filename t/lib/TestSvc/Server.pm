@@ -60,6 +60,7 @@ sub new {
         mpm     => $ENV{TEST_MPM} || 'event',
         modules => [qw(tickets orders)],
         site    => $Site,
+        apis    => $Apis,
         conf    => '',
         user    => undef,
         limits  => undef,
@@ -119,13 +120,18 @@ sub write_conf {
         (map { "LoadModule ${_}_module \"$Modules/mod_$_.so\"\n" } "mpm_$self->{mpm}",
          qw(authn_core authn_file authz_core authz_host authz_user auth_basic dbd)),
         (map { "LoadModule ${_}_module \"$Build/mod_$_.so\"\n" } @{ $self->{modules} }),
-        $limits, $self->{site}, $Apis, $self->{conf};
-    $conf =~ s/\@dir\@/$self->{dir}/g;
-    $conf =~ s/\@top\@/$Top/g;
-    $conf =~ s/\@port:(\w+)\@/$self->port($1)/ge;
+        $limits, $self->{site}, $self->{apis}, $self->{conf};
     open my $out, '>', "$self->{dir}/httpd.conf" or croak "httpd.conf: $!";
-    print $out $conf;
+    print $out $self->fill($conf);
     close $out or croak "httpd.conf: $!";
+}
+
+sub fill {   # what stands between @ signs
+    my ($self, $text) = @_;
+    my %value = (dir => $self->{dir}, top => $Top, build => $Build, modules => $Modules);
+    $text =~ s/\@(dir|top|build|modules)\@/$value{$1}/g;
+    $text =~ s/\@port:(\w+)\@/$self->port($1)/ge;
+    return $text;
 }
 
 sub free_port {
@@ -381,11 +387,12 @@ TestSvc::Server - an httpd of a suite's own
 =item new(%opt)
 
 Writes DIR/httpd.conf and nothing more. C<mpm> (event, or TEST_MPM), C<modules> ([tickets, orders]), C<site> (replaces
-the database and event directives), C<conf> (added at the end), C<user> (the User directive; as root, data/ is given
+the database and event directives), C<apis> (replaces the two APIs behind Basic authentication), C<conf> (added at the end), C<user> (the User directive; as root, data/ is given
 to them), C<limits> (replaces the MPM's sizes), C<dir> (default: a temporary one, removed with the object),
 C<patience> (seconds to start), C<env> (a hash of environment variables),
 C<data> (the server whose database file it shares), C<host> and C<bus> (the addresses for HTTP and for events, if not
-127.0.0.1), C<within> (a command to start httpd by, such as C<nsenter>). In the texts C<@dir@> is the directory, C<@port:NAME@> a free port of that name.
+127.0.0.1), C<within> (a command to start httpd by, such as C<nsenter>). In the texts C<@dir@> is the directory, C<@port:NAME@> a free port of that name, C<@top@> the checkout, C<@build@> and
+C<@modules@> where our modules and httpd's are.
 The database is DIR/data/shop.db; the endpoints are tickets_pub, tickets_replay, orders_pub, orders_replay.
 
 =item pair(%opt)

@@ -1,0 +1,147 @@
+package TestSvc::Example;
+# A server that runs the examples of conf/ as they stand: copies of them are included, in which only places have been
+# replaced (sub example), nothing that says who may do what. And what their users have: tokens, certificates.
+use strict;
+use warnings FATAL => 'all';
+use Carp 'croak';
+use Cwd 'abs_path';
+use Digest::SHA 'hmac_sha256';
+use Exporter 'import';
+use File::Temp ();
+use JSON::PP ();
+use MIME::Base64 'encode_base64url';
+use POSIX ();
+use parent 'TestSvc::Server';
+
+our @EXPORT = qw(jwt openssl);
+
+(my $Conf = abs_path(__FILE__)) =~ s{/t/lib/TestSvc/Example\.pm$}{/conf};
+my $Json = JSON::PP->new->utf8->canonical;
+
+sub new {   # $files: of conf/, in the order in which they are included
+    my ($class, $files, %opt) = @_;
+    my $self = $class->SUPER::new(modules => [], site => '', apis => '', %opt);
+    mkdir "$self->{dir}/$_" or croak "$_: $!" for 'etc', 'etc/shop';
+    $self->example($_) for @$files;
+    $self->write_conf(conf => join '', $self->{conf}, map { /\.conf\z/ ? "Include etc/shop/$_\n" : () } @$files);
+    return $self;
+}
+
+sub example {   # a copy of conf/NAME, where `make install` has it
+    my ($self, $name) = @_;
+    open my $in, '<', "$Conf/$name" or croak "conf/$name: $!";
+    my $text = do { local $/; <$in> };
+    if ($name =~ /\.conf\z/) {
+        for ($text) {
+            s{\bmodules/(mod_(?:tickets|orders)\.so)}{\@build\@/$1}g;
+            s{\bmodules/(mod_\w+\.so)}{\@modules\@/$1}g;
+            s{/var/lib/shop\b}{\@dir\@/data}g;
+            s{/etc/apache2\b}{\@dir\@/etc}g;
+            s{\b127\.0\.0\.1:(\d+)\b}{127.0.0.1:\@port:$1\@}g;
+            s{^Listen (\d+)$}{Listen 127.0.0.1:\@port:$1\@}mg;
+            s{<VirtualHost \*:(\d+)>}{<VirtualHost *:\@port:$1\@>}g;
+        }
+        $text = $self->fill($text);
+    }
+    return $self->put("shop/$name", $text);
+}
+
+sub edit {
+    my ($self, $name, $change) = @_;
+    open my $in, '<', "$self->{dir}/etc/shop/$name" or croak "$name: $!";
+    local $_ = do { local $/; <$in> };
+    my $before = $_;
+    $change->();
+    croak "$name is as before" if $_ eq $before;
+    return $self->put("shop/$name", $_);
+}
+
+sub put {
+    my ($self, $name, $text) = @_;
+    open my $out, '>', "$self->{dir}/etc/$name" or croak "etc/$name: $!";
+    print $out $text;
+    close $out or croak "etc/$name: $!";
+    return $self;
+}
+
+sub jwt {
+    my ($key, $claims, $header) = @_;
+    my $alg = !$key ? 'none' : defined $key->{secret} ? 'HS256' : 'RS256';
+    my $text = join '.', map { encode_base64url(ref $_ ? $Json->encode($_) : $_) }
+        { typ => 'JWT', alg => $alg, %{ $header || {} } }, $claims;
+    return "$text." unless $key;
+    return "$text." . encode_base64url(hmac_sha256($text, $key->{secret})) if $alg eq 'HS256';
+    my $file = File::Temp->new;
+    print $file $text;
+    close $file or croak "$file: $!";
+    return "$text." . encode_base64url(openssl(qw(dgst -sha256 -sign), $key->{key}, "$file"));
+}
+
+sub openssl {
+    my (@arguments) = @_;
+    my $said = File::Temp->new;
+    my $pid = open my $pipe, '-|';
+    croak "fork: $!" unless defined $pid;
+    if (!$pid) {
+        open STDERR, '>&', $said;
+        { no warnings; exec 'openssl', @arguments }
+        POSIX::_exit(127);
+    }
+    my $printed = do { local $/; <$pipe> };
+    close $pipe or do { seek $said, 0, 0; croak join '', "openssl @arguments: ", <$said> };
+    return $printed;
+}
+
+1;
+
+__END__
+
+=head1 NAME
+
+TestSvc::Example - a server that runs the examples of conf/ as they stand
+
+=head1 SYNOPSIS
+
+    my $server = TestSvc::Example->new(['shop.conf', 'auth-bearer.conf'])
+        ->put('shop.users', '')->put('shop.secret', "Define SHOP_SECRET $secret\n")->start;
+    my $token = jwt({ secret => $secret }, { sub => 'user-1', exp => time + 600 });
+    api(GET => '/api/orders', vhost => $server, headers => { Authorization => "Bearer $token" });
+
+=head1 METHODS
+
+Those of L<TestSvc::Server>, and:
+
+=over
+
+=item new(\@names, %opt)
+
+Copies these files of conf/ to DIR/etc/shop/ and includes them in this order. In the copies places are replaced, and
+nothing else: the folder of a module; /var/lib/shop by DIR/data; /etc/apache2 by DIR/etc; the ports of 127.0.0.1, of
+Listen and of VirtualHost by free ones, which C<port(8443)> tells. C<conf> is added before them.
+
+=item put($name, $text)
+
+Writes DIR/etc/NAME: what the examples read from /etc/apache2.
+
+=item edit($name, sub { s/.../.../ })
+
+Changes the copy of an example, for what it has as a comment; dies when nothing changed.
+
+=back
+
+=head1 FUNCTIONS
+
+=over
+
+=item jwt($key, \%claims, \%header)
+
+A token. C<$key>: C<< { secret => TEXT } >> signs with HS256, C<< { key => FILE } >> with RS256; undef: no signature, and
+alg none. C<%header> is added to its header.
+
+=item openssl(@arguments)
+
+What it prints; dies with what it says when it fails.
+
+=back
+
+=cut

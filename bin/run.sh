@@ -51,7 +51,7 @@ sed -e "s,@run@,$run,g; s,@build@,$top/${BUILD:-build},g; s,@modules@,$(apxs -q 
     -e "s,@tickets_pub@,$events,g; s,@tickets_replay@,$((events + 1)),g" \
     -e "s,@orders_pub@,$((events + 2)),g; s,@orders_replay@,$((events + 3)),g" \
     conf/run.conf.in >"$run/httpd.conf" || die "cannot write $run/httpd.conf"
-for name in alice bob carol; do   # "secret", as htpasswd -s writes it: a demonstration, not an example
+for name in alice bob carol payments; do   # "secret", as htpasswd -s writes it: a demonstration, not an example
     echo "$name:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ="
 done >"$run/users"
 "$server" -f "$run/httpd.conf" -t >"$run/logs/configtest" 2>&1 ||
@@ -76,7 +76,7 @@ done
 cat <<TEXT
 
 mod_tickets and mod_orders run on $url (Ctrl-C stops).
-Users: alice, bob, carol; password: secret. Data: $run/data/shop.db. Log: $run/logs/error_log
+Users: alice, bob, carol, and payments, who may say what was paid; password: secret. Data: $run/data/shop.db. Log: $run/logs/error_log
 Events: tickets on tcp://127.0.0.1:$events, orders on tcp://127.0.0.1:$((events + 2))
 
 Paste these into another bash: alice sells a ticket, bob orders it, it becomes his to pay for, he cancels.

@@ -1,6 +1,10 @@
 /* mod_orders_conf: see the header. */
 #include "mod_orders_conf.h"
 
+#include <string.h>
+
+#include <http_log.h>
+
 #define DEFAULT_EXPIRATION 900     /* seconds */
 #define MAX_EXPIRATION (366 * 86400)
 #define MAX_ACTIVE 1000000
@@ -23,10 +27,31 @@ static const char *set_max_active(cmd_parms *cmd, void *dir, const char *arg)
     return svc_ap_conf_number(&conf->max_active, cmd, arg, 0, MAX_ACTIVE);
 }
 
+/* Is there a Require in the section of CMD? */
+static int is_guarded(const cmd_parms *cmd)
+{
+    const ap_directive_t *directive = cmd->directive->parent
+                                          ? cmd->directive->parent->first_child
+                                          : NULL;
+
+    for (; directive; directive = directive->next) {
+        if (strncasecmp(directive->directive, "Require", 7) == 0 ||
+            strncasecmp(directive->directive, "<Require", 8) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 static const char *set_payments(cmd_parms *cmd, void *dir, int on)
 {
-    (void)cmd;
     ((orders_conf_dir_t *)dir)->payments = on;
+    if (on && !is_guarded(cmd))
+        ap_log_error_(cmd->directive->filename, cmd->directive->line_num,
+                      orders_module.module_index, APLOG_STARTUP | APLOG_WARNING,
+                      0, cmd->server,
+                      "ORD001: %s:%d: OrdersPayments On without Require beside "
+                      "it: whoever may order here can say that he has paid",
+                      cmd->directive->filename, cmd->directive->line_num);
     return NULL;
 }
 

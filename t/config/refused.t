@@ -194,6 +194,17 @@ for ([ 'OrdersExpiration', '0', '-1', 'abc', ' ', '1.5', '10s', '31622401', '999
     refused("$directive '$_'", qr/^$directive: '\Q$_\E' is not a number from 1 to \d+/, conf => qq($directive "$_"\n))
         for @values;
 }
+for my $directive ('TicketsIdempotencyTTL', 'OrdersIdempotencyTTL') {
+    refused("$directive '$_'", qr/^$directive: '\Q$_\E' is not a number from 1 to 31622400/, conf => qq($directive "$_"\n))
+        for '0', '-1', 'abc', '1d', '31622401';
+    refused("$directive 10 and 20 in two virtual hosts of one database", qr/^SVC050: .*$directive differs between two virtual hosts/,
+        conf => host(1, "$directive 10\n<Location /api>\nSetHandler " . ($directive =~ /^T/ ? 'tickets' : 'orders') . "\nAuthType None\n</Location>\n")
+              . host(2, "$directive 20\n<Location /api>\nSetHandler " . ($directive =~ /^T/ ? 'tickets' : 'orders') . "\nAuthType None\n</Location>\n"));
+}
+refused("OrdersMaxActive '$_'", qr/^OrdersMaxActive: '\Q$_\E' is not a number from 0 to 1000000/, conf => qq(OrdersMaxActive "$_"\n))
+    for '-1', 'many', '1000001';
+refused('OrdersPayments outside of a location', qr/^OrdersPayments not allowed here/, conf => "OrdersPayments On\n");
+refused('OrdersPayments with a word', qr/^OrdersPayments must be On or Off/, conf => "<Location /x>\nOrdersPayments maybe\n</Location>\n");
 for my $directive ('TicketsRetention', 'OrdersRetention') {   # 0 is for ever
     refused("$directive '$_'", qr/^$directive: '\Q$_\E' is not a number from 0 to 36500/, conf => qq($directive "$_"\n))
         for '-1', 'abc', ' ', '1.5', '7d', '36501', '99999999999999999999';
@@ -202,13 +213,20 @@ for my $directive ('TicketsRetention', 'OrdersRetention') {   # 0 is for ever
         is "$code $output", "0 Syntax OK\n", "$directive $days is fine";
     }
 }
-for my $conf ('OrdersExpiration 1', 'OrdersExpiration 31622400', 'OrdersMaxBody 1', 'TicketsMaxBody 1073741824') {
+for my $conf ('OrdersExpiration 1', 'OrdersExpiration 31622400', 'OrdersMaxBody 1', 'TicketsMaxBody 1073741824',
+        'TicketsIdempotencyTTL 1', 'OrdersIdempotencyTTL 31622400', 'OrdersMaxActive 0', 'OrdersMaxActive 1000000') {
     ($code, $output) = configtest(conf => "$conf\n");
     is "$code $output", "0 Syntax OK\n", "$conf is fine";
 }
+for my $guard ('', "Require user payments\n", "<RequireAll>\nRequire user payments\n</RequireAll>\n") {
+    ($code, $output) = configtest(conf => "<Location /api/orders/1/payments>\nOrdersPayments On\n$guard</Location>\n");
+    is $code, 0, 'OrdersPayments in a location is fine';
+    is scalar(() = $output =~ /^ORD001: .*OrdersPayments On without Require/mg), $guard ? 0 : 1,
+        $guard ? '... with its guard' : '... and without Require a warning' or diag $output;
+}
 refused("$_ belongs to a server, not to a location", qr/^$_ not allowed in <Location> context/,
     conf => "<Location />\n$_ 5\n</Location>\n")
-    for 'OrdersExpiration', 'OrdersRetention', 'TicketsMaxBody', 'TicketsPublish';
+    for 'OrdersExpiration', 'OrdersRetention', 'OrdersMaxActive', 'TicketsIdempotencyTTL', 'TicketsMaxBody', 'TicketsPublish';
 refused('a directive without its argument', qr/^OrdersExpiration takes one argument/, conf => "OrdersExpiration\n");
 
 log_is_clean;

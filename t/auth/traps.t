@@ -19,11 +19,7 @@ my %rules = (   # folder => who may do what there
     claim   => 'Require claim aud:shop',
     claim_f => "Require claim aud:shop\nAuthzSendForbiddenOnFailure On",
 );
-my $server = TestSvc::Example->new(['shop.conf'], conf => join '', <<"CONF", map { <<"RULE" } sort keys %rules)->put('shop.users', '');
-LoadModule auth_openidc_module "\@modules\@/mod_auth_openidc.so"
-OIDCOAuthVerifySharedKeys "plain##$secret"
-OIDCOAuthRemoteUserClaim sub
-CONF
+my $rules = join '', map { <<"RULE" } sort keys %rules;
 <Location "/$_/orders">
   SetHandler orders
   AuthType oauth20
@@ -32,7 +28,11 @@ CONF
   $rules{$_}
 </Location>
 RULE
-$server->start;
+my $server = TestSvc::Example->new(['shop.conf'], conf => <<"CONF" . $rules)->put('shop.users', '')->start;
+LoadModule auth_openidc_module "\@modules\@/mod_auth_openidc.so"
+OIDCOAuthVerifySharedKeys "plain##$secret"
+OIDCOAuthRemoteUserClaim sub
+CONF
 
 my $key = { secret => $secret };
 my %claims = (sub => 'user-1', exp => time + 600);
@@ -46,7 +46,8 @@ sub read_orders {
 for my $folder (qw(limit method)) {
     my $answer = read_orders($folder, $good);
     problem_ok $answer, 401, [ { message => qr/^Not authorized\z/ } ], "$folder: with a good token GET has no user";
-    like $answer->header('WWW-Authenticate'), qr/^Bearer realm="shop"\z/, '... which the service says, for nobody looked at it';
+    like $answer->header('WWW-Authenticate'), qr/^Bearer realm="shop"\z/,
+        '... which the service says, for nobody looked at it';
     is_deeply read_orders($folder, $bad)->json, $answer->json, "$folder: with a bad token it is the same";
 }
 is read_orders('if', $good)->code, 200, '<If>: with a good token GET has its user';

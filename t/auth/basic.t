@@ -42,7 +42,8 @@ for ([ 'no password' ], [ 'a wrong password', user => 'alice', password => 'x' ]
 
 # What is remembered of a password.
 $server->put('shop.users', users(alice => 'secret', bob => 'changed'));
-is ask(GET => '/api/orders', user => 'bob')->code, 200, 'a password is checked once: one that was changed counts until it is forgotten';
+is ask(GET => '/api/orders', user => 'bob')->code, 200,
+    'a password is checked once: one that was changed counts until it is forgotten';
 is ask(GET => '/api/orders', user => 'bob', password => 'changed')->code, 401, 'and the new one not before';
 $server->restart;
 is ask(GET => '/api/orders', user => 'bob')->code, 401, 'after a restart the old one does not count';

@@ -26,7 +26,8 @@ is $sold->code, 201, 'who has a good token sells';
 is $sold->json->{userId}, 'seller-1', 'and the seller is the token\'s sub';
 my $path = '/api/tickets/' . $sold->json->{id};
 is ask(token('seller-1'), PUT => $path, json => { title => 'Hamlet', price => 21 })->code, 200, 'who may change it';
-problem_ok ask(token('seller-2'), PUT => $path, json => { title => 'Hamlet', price => 1 }), 403, undef, 'as nobody else may';
+problem_ok ask(token('seller-2'), PUT => $path, json => { title => 'Hamlet', price => 1 }), 403, undef,
+    'as nobody else may';
 my $bought = wait_until { my $answer = buy(token('buyer-1'), $sold->json->{id}); $answer->code == 201 && $answer } 10,
     'the ticket is known to orders';
 is $bought->json->{userId}, 'buyer-1', 'the buyer is the sub of another token';
@@ -89,7 +90,8 @@ problem_ok sell(token('x' x 256)), 403, [ { field => undef, message => qr/255/ }
     'a good token whose user has too long a name is a 403';
 
 wait_quiet($server);
-is_deeply [ db($server)->selectrow_array('SELECT COUNT(*), SUM(version) FROM tickets') ], [ 1, 3 ], 'none of that did anything';
+is_deeply [ db($server)->selectrow_array('SELECT COUNT(*), SUM(version) FROM tickets') ], [ 1, 3 ],
+    'none of that did anything';
 
 $server->stop;
 log_is_clean(server => $server, except => [ qr/\bauth_openidc:/, qr/AH01629\b/ ]);

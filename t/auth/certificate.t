@@ -13,10 +13,17 @@ my $server = TestSvc::Example->new(['shop.conf', 'auth-certificate.conf'])
     ->put('shop.users', "alice:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n");
 my $etc = $server->dir . '/etc';
 
+my @new_key = qw(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout);
+
+sub self_signed {   # FILE.crt, FILE.key
+    my ($file, $cn) = @_;
+    openssl(qw(req -x509 -days 2), @new_key, "$etc/$file.key", '-out', "$etc/$file.crt", '-subj', "/CN=$cn");
+}
+
 # An authority NAME: NAME.crt, NAME.key, and what openssl needs to sign and to revoke.
 sub authority {
     my ($name) = @_;
-    openssl(qw(req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout), "$etc/$name.key", '-out', "$etc/$name.crt", '-subj', "/CN=$name");
+    self_signed($name, $name);
     $server->put("$name.index", '')->put("$name.cnf", <<"CNF");
 [ca]
 default_ca = any
@@ -40,8 +47,7 @@ CNF
 sub certificate {
     my ($file, $authority, $cn, $from, $to) = @_;
     my ($first, $last) = map { strftime '%Y%m%d%H%M%SZ', gmtime time + $_ } $from, $to;
-    openssl(qw(req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -utf8 -keyout), "$etc/$file.key", '-out', "$etc/$file.csr", '-subj',
-            length $cn ? "/CN=$cn" : '/O=shop');
+    openssl(qw(req -new -utf8), @new_key, "$etc/$file.key", '-out', "$etc/$file.csr", '-subj', length $cn ? "/CN=$cn" : '/O=shop');
     openssl(qw(ca -batch -notext -utf8 -config), "$etc/$authority.cnf", '-in', "$etc/$file.csr", '-out', "$etc/$file.crt",
             '-startdate', $first, '-enddate', $last);
 }
@@ -56,7 +62,7 @@ certificate('early', 'shop.clients', 'svc-payments', 3600, 7200);
 certificate('foreign', 'others', 'svc-payments', @valid);
 certificate('umlaut', 'shop.clients', "J\xc3\xb6rg", @valid);
 certificate('nameless', 'shop.clients', '', @valid);
-openssl(qw(req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=svc-payments -keyout), "$etc/own.key", '-out', "$etc/own.crt");
+self_signed('own', 'svc-payments');
 $server->start;
 
 my $https = 'https://127.0.0.1:' . $server->port(8443);
@@ -112,7 +118,8 @@ sub refused_ok {
             or diag $answer->as_string;
         wait_until { substr($server->error_log, $before) =~ /AH02276: Certificate Verification: Error \(\d+\): (.*?) \[/ } 5,
             'the error log says why';
-        like substr($server->error_log, $before), qr/AH02276: Certificate Verification: Error \(\d+\): $reason/, '... for that reason';
+        like substr($server->error_log, $before), qr/AH02276: Certificate Verification: Error \(\d+\): $reason/,
+            '... for that reason';
     }
 }
 refused_ok('expired', 'an expired certificate', 'certificate has expired');
@@ -129,7 +136,8 @@ refused_ok('mail', 'with a revocation list, a revoked certificate', 'certificate
 is ask('payments', GET => '/api/orders')->code, 200, 'and the others are as good as before';
 
 wait_quiet($server);
-is_deeply [ db($server)->selectrow_array('SELECT COUNT(*), SUM(version) FROM tickets') ], [ 3, 1 ], 'none of the rest did anything';
+is_deeply [ db($server)->selectrow_array('SELECT COUNT(*), SUM(version) FROM tickets') ], [ 3, 1 ],
+    'none of the rest did anything';
 $server->stop;
 log_is_clean(server => $server, except => [ qr/\bssl:warn\]/, qr/AH01630\b/ ]);
 log_is_clean;

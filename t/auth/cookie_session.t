@@ -94,7 +94,8 @@ for my $what (sort keys %bad) {
         problem_ok $answer, 401, [ { field => undef } ], "$what: $request is a 401";
         like $answer->header('WWW-Authenticate'), qr/^Bearer realm="shop"/, '... and asks for a token';
     }
-    is ask($bad{$what}, GET => $_)->code, 200, "... but GET $_ is for anyone, as existing clients expect" for '/api/tickets', $path;
+    is ask($bad{$what}, GET => $_)->code, 200,
+        "... but GET $_ is for anyone, as existing clients expect" for '/api/tickets', $path;
 }
 problem_ok api(GET => '/api/orders', vhost => $server, user => 'alice'), 401, undef,
     'the passwords of shop.conf do not count any more';
@@ -106,7 +107,8 @@ for my $type ('application/x-www-form-urlencoded', 'multipart/form-data', 'text/
 }
 
 wait_quiet($server);
-is_deeply [ db($server)->selectrow_array('SELECT COUNT(*), SUM(version) FROM tickets') ], [ 1, 2 ], 'none of that did anything';
+is_deeply [ db($server)->selectrow_array('SELECT COUNT(*), SUM(version) FROM tickets') ], [ 1, 2 ],
+    'none of that did anything';
 $server->stop;
 log_is_clean(server => $server, except => [ qr/\bauth_openidc:/ ]);
 log_is_clean;

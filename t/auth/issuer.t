@@ -49,7 +49,8 @@ my $bought = wait_until { my $answer = ask(token(sub => 'user-2'), POST => '/api
 is_deeply [ map { $_->{id} } @{ ask(token(sub => 'user-2'), GET => '/api/orders')->json } ], [ $bought->json->{id} ],
     'GET /api/orders shows the orders of the token\'s user';
 is_deeply ask(token(), GET => '/api/orders')->json, [], 'and of no other';
-is ask(token(aud => [ 'another', 'shop' ]), GET => '/api/orders')->code, 200, 'aud may be a list that has this shop in it';
+is ask(token(aud => [ 'another', 'shop' ]), GET => '/api/orders')->code, 200,
+    'aud may be a list that has this shop in it';
 is ask(jwt($key, claims()), GET => '/api/orders')->code, 200, 'a token need not name the key';
 is ask(undef, GET => '/api/tickets')->code, 200, 'tickets are shown to anyone';
 is ask(token(nbf => $now + 300), GET => '/api/orders')->code, 200, 'mod_auth_openidc does not look at nbf';

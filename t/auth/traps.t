@@ -19,11 +19,7 @@ my %rules = (   # folder => who may do what there
     claim   => 'Require claim aud:shop',
     claim_f => "Require claim aud:shop\nAuthzSendForbiddenOnFailure On",
 );
-my $server = TestSvc::Example->new(['shop.conf'], conf => join '', <<"CONF", map { <<"RULE" } sort keys %rules)->put('shop.users', '');
-LoadModule auth_openidc_module "\@modules\@/mod_auth_openidc.so"
-OIDCOAuthVerifySharedKeys "plain##$secret"
-OIDCOAuthRemoteUserClaim sub
-CONF
+my $rules = join '', map { <<"RULE" } sort keys %rules;
 <Location "/$_">
   AuthType oauth20
   AuthName "shop"
@@ -37,7 +33,11 @@ CONF
   SetHandler tickets
 </Location>
 RULE
-$server->start;
+my $server = TestSvc::Example->new(['shop.conf'], conf => <<"CONF" . $rules)->put('shop.users', '')->start;
+LoadModule auth_openidc_module "\@modules\@/mod_auth_openidc.so"
+OIDCOAuthVerifySharedKeys "plain##$secret"
+OIDCOAuthRemoteUserClaim sub
+CONF
 
 my $key = { secret => $secret };
 my %claims = (sub => 'user-1', exp => time + 600);

@@ -42,7 +42,8 @@ my $before = time;
 my $order = new_order(ticket => $sold);
 my $after = time;
 my $gone = new_order(ticket => $other, user => 'carol');
-wait_until { order($order->{id})->{status} eq 'awaiting:payment' } 10, 'the ticket is reserved';
+wait_until { order($_->[0]{id}, user => $_->[1])->{status} eq 'awaiting:payment' } 10, 'the ticket is reserved'
+    for [ $order, 'bob' ], [ $gone, 'carol' ];
 my $cancelled = ask('carol', DELETE => "/api/orders/$gone->{id}");
 wait_quiet('shop');
 my ($ticket_path, $order_path) = ("/api/tickets/$sold->{id}", "/api/orders/$order->{id}");

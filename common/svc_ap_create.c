@@ -53,7 +53,9 @@ svc_err_t *svc_ap_create_prepare(svc_ap_create_t **out,
     if (header && (err = svc_idempotency_read_key(&idempotency_key, header,
                                                   r->pool)))
         return err;
-    command = svc_ap_worker_command(&baton, sizeof(*create), key, run, r);
+    /* Rows are touched in the order of these: see svc_writer.h. */
+    command = svc_ap_worker_command(&baton, sizeof(*create),
+                                    key ? key : idempotency_key, run, r);
     create = *out = baton;
     create->command = command;
     create->pool = svc_writer_command_pool(command);

@@ -36,12 +36,18 @@ static int is_json(const request_rec *r)
     return strncasecmp(charset, "utf-8", 5) == 0 && !apr_isalnum(charset[5]);
 }
 
-static svc_err_t *too_large(request_rec *r, apr_off_t limit)
+/* MANY is the limit of an array, if it could be one. */
+static svc_err_t *too_large(request_rec *r, apr_off_t limit, apr_off_t many)
 {
+    const char *more = limit < many
+                           ? apr_psprintf(r->pool, " (%" APR_OFF_T_FMT
+                                          " bytes for an array)", many)
+                           : "";
+
     r->connection->keepalive = AP_CONN_CLOSE; /* the rest is not read */
     return svc_err_make(r->pool, SVC_ERR_TOO_LARGE,
                         "The body is larger than the %" APR_OFF_T_FMT
-                        " bytes that are allowed", limit);
+                        " bytes that are allowed%s", limit, more);
 }
 
 /* A body on its way in. */
@@ -111,8 +117,12 @@ static svc_err_t *read_body(body_t *body, int *status, request_rec *r,
 
     memset(body, 0, sizeof(*body));
     *status = OK;
+    if (announced < 0) { /* not every httpd has refused that by now */
+        *status = HTTP_BAD_REQUEST;
+        return NULL;
+    }
     if (announced > many)
-        return too_large(r, many);
+        return too_large(r, limit, many);
     make_room(body, header ? announced
                            : limit > HUGE_STRING_LEN ? limit : HUGE_STRING_LEN,
               r->pool);
@@ -133,7 +143,7 @@ static svc_err_t *read_body(body_t *body, int *status, request_rec *r,
         }
         body->is_over |= body->length > limit || announced > limit;
     }
-    return body->is_over ? too_large(r, limit) : NULL;
+    return body->is_over ? too_large(r, limit, limit) : NULL;
 }
 
 svc_err_t *svc_ap_http_read_json(svc_json_t **out, int *status, request_rec *r,

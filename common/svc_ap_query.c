@@ -10,6 +10,8 @@
 #include "svc_json.h"
 #include "svc_money.h"
 
+#define MAX_PARAMETERS 32 /* more than any list has */
+
 static const char *const no_filters[] = { NULL };
 
 /* A parameter as it was given, unescaped. */
@@ -87,8 +89,13 @@ svc_ap_query_t *svc_ap_query_read(request_rec *r, const char *const *filters)
     query->r = r;
     query->filters = filters ? filters : no_filters;
     query->given = apr_array_make(r->pool, 8, sizeof(parameter_t));
-    while ((part = apr_strtok(rest, "&", &rest)))
+    while ((part = apr_strtok(rest, "&", &rest)) &&
+           query->given->nelts < MAX_PARAMETERS)
         take(query, part);
+    if (part)
+        query->err = svc_err_make(r->pool, SVC_ERR_INVALID,
+                                  "The query has more than %d parameters",
+                                  MAX_PARAMETERS);
     return query;
 }
 

@@ -104,11 +104,25 @@ static void set_allow(const svc_ap_route_t *routes,
 
 /* Where Require does not guard this method (a history, beside what all may
  * read), httpd has looked at no credentials yet: it does so now. */
-static void authenticate(request_rec *r)
+static svc_err_t *authenticate(request_rec *r)
 {
-    if (apr_table_get(r->headers_in, "Authorization") &&
-        ap_run_check_user_id(r) != OK)
-        r->user = NULL;
+    int status;
+
+    if (!apr_table_get(r->headers_in, "Authorization") &&
+        !apr_table_get(r->headers_in, "Cookie"))
+        return NULL;
+    status = ap_run_check_user_id(r);
+    if (status == OK)
+        return NULL;
+    r->user = NULL;
+    if (ap_is_HTTP_SERVER_ERROR(status))
+        return svc_err_ours(r->pool, SVC_ERR_INTERNAL,
+                            "The user cannot be authenticated",
+                            "the authentication of this location failed "
+                            "with %d", status);
+    apr_table_unset(r->headers_out, "Location"); /* of a page to log in */
+    apr_table_unset(r->err_headers_out, "Location");
+    return NULL;
 }
 
 static svc_err_t *check_user(svc_ap_request_t *request)
@@ -128,10 +142,8 @@ static svc_err_t *need_user(svc_ap_request_t *request)
     request_rec *r = request->r;
     svc_err_t *err = NULL;
 
-    if (!request->user && ap_auth_type(r)) {
-        authenticate(r);
+    if (!request->user && ap_auth_type(r) && !(err = authenticate(r)))
         err = check_user(request);
-    }
     if (err || request->user)
         return err;
     if (!ap_auth_type(r))

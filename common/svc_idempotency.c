@@ -149,18 +149,20 @@ static svc_err_t *judge(int *is_known, svc_idempotency_answer_t *out,
     const char *args[] = { request->user_id, request->key };
     known_t known = { NULL, 0, { NULL, NULL, NULL } };
     int changed = 0;
+    int is_old;
     svc_err_t *err = svc_db_each(tx->db, &idempotency->read, args, take_known,
                                  &known, pool);
 
-    if (!err && known.fingerprint &&
-        known.recorded_at < tx->now - request->ttl_ms)
+    is_old = known.recorded_at < tx->now - request->ttl_ms;
+    if (!err && known.fingerprint && is_old)
         err = renew(&changed, tx, idempotency, request, &known);
     if (err || changed)
         return err;
-    if (!known.fingerprint || !known.answer.body)
+    if (is_old || !known.fingerprint || !known.answer.body)
         return svc_err_ours(pool, SVC_ERR_RETRY,
                             "The database is not available",
-                            "an idempotency key was claimed and is free now");
+                            "another machine took or freed an idempotency key "
+                            "meanwhile");
     if (strcmp(known.fingerprint, request->fingerprint) != 0)
         return svc_err_make(pool, SVC_ERR_UNPROCESSABLE,
                             "This " HEADER " was used for another body: a new "

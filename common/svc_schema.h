@@ -1,9 +1,10 @@
 /* svc_schema: creates and upgrades a service's tables.
  *
  * A schema is a list of steps; a database at version N has had the first N.
- * Table and column types are VARCHAR and BIGINT, which all three engines know;
- * what each table needs besides is added here. A column that is computed from
- * others is added as `... BIGINT GENERATED ALWAYS AS (...) VIRTUAL`.
+ * Column types are VARCHAR and BIGINT, which all three engines know, and
+ * MEDIUMTEXT for texts that VARCHAR cannot hold; what each table needs besides is
+ * added here. A column that is computed from others is added as
+ * `... GENERATED ALWAYS AS (...) VIRTUAL`.
  */
 #ifndef SVC_SCHEMA_H
 #define SVC_SCHEMA_H

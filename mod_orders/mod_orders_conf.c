@@ -27,19 +27,28 @@ static const char *set_max_active(cmd_parms *cmd, void *dir, const char *arg)
     return svc_ap_conf_number(&conf->max_active, cmd, arg, 0, MAX_ACTIVE);
 }
 
-/* Is there a Require in the section of CMD? */
+/* Is there, beside CMD, a Require that does not admit every buyer? It may stand
+ * in a section of its own. */
 static int is_guarded(const cmd_parms *cmd)
 {
     const ap_directive_t *directive = cmd->directive->parent
                                           ? cmd->directive->parent->first_child
                                           : NULL;
+    int has_require = 0;
 
     for (; directive; directive = directive->next) {
-        if (strncasecmp(directive->directive, "Require", 7) == 0 ||
-            strncasecmp(directive->directive, "<Require", 8) == 0)
-            return 1;
+        const char *name = directive->directive;
+
+        if (strcasecmp(name, "SetHandler") == 0)
+            return 0; /* the whole API */
+        if (strcasecmp(name, "Require") == 0)
+            has_require |= strcasecmp(directive->args, "valid-user") != 0 &&
+                           strcasecmp(directive->args, "all granted") != 0;
+        has_require |= strncasecmp(name, "<Require", 8) == 0 ||
+                       strncasecmp(name, "<If", 3) == 0 ||
+                       strncasecmp(name, "<Limit", 6) == 0;
     }
-    return 0;
+    return has_require;
 }
 
 static const char *set_payments(cmd_parms *cmd, void *dir, int on)
@@ -49,8 +58,9 @@ static const char *set_payments(cmd_parms *cmd, void *dir, int on)
         ap_log_error_(cmd->directive->filename, cmd->directive->line_num,
                       orders_module.module_index, APLOG_STARTUP | APLOG_WARNING,
                       0, cmd->server,
-                      "ORD001: %s:%d: OrdersPayments On without Require beside "
-                      "it: whoever may order here can say that he has paid",
+                      "ORD001: %s:%d: OrdersPayments On without a Require "
+                      "beside it that admits the payments service alone: "
+                      "whoever may order can say that he has paid",
                       cmd->directive->filename, cmd->directive->line_num);
     return NULL;
 }

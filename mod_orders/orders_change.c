@@ -188,5 +188,12 @@ svc_err_t *orders_change_pay(int *is_repeated, orders_payment_t *payment,
         err = orders_store_hold(&changed, tx, order.id, payment->id);
     if (err)
         return err;
-    return changed ? take(payment, tx) : refuse(payment, tx);
+    if (changed)
+        return take(payment, tx);
+    /* Another machine may have taken this very payment, and the row with it. */
+    err = orders_payments_store_get(is_repeated, &known, tx->db, payment->id,
+                                    tx->pool);
+    if (err)
+        return err;
+    return *is_repeated ? repeat(payment, &known, tx) : refuse(payment, tx);
 }

@@ -145,6 +145,7 @@ static svc_err_t *create(svc_ap_request_t *request)
     svc_ap_create_t *create;
     creation_t *creation;
     svc_json_t *body;
+    const char *user;
     int i;
     svc_err_t *err = svc_ap_http_read_json(&body, &request->status, request->r,
                                            request->instance, 1);
@@ -158,9 +159,9 @@ static svc_err_t *create(svc_ap_request_t *request)
     creation->is_many = svc_json_is_array(body);
     if ((err = tickets_json_read_all(&creation->wanted, body, create->pool)))
         return err;
+    user = apr_pstrdup(create->pool, request->user);
     for (i = 0; i < creation->wanted->nelts; i++)
-        APR_ARRAY_IDX(creation->wanted, i, ticket_t).user_id =
-            apr_pstrdup(create->pool, request->user);
+        APR_ARRAY_IDX(creation->wanted, i, ticket_t).user_id = user;
     svc_writer_command_weigh(create->command, creation->wanted->nelts);
     return svc_ap_create_execute(create, request);
 }

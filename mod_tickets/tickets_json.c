@@ -99,9 +99,9 @@ svc_err_t *tickets_json_read(ticket_t *out, const svc_json_t *body,
     return err;
 }
 
-/* The element AT of an array. */
-static void read_element(svc_err_t **err, ticket_t *out,
-                         const svc_json_t *element, int at, apr_pool_t *pool)
+/* The element AT of an array; true when it is bad. */
+static int read_element(svc_err_t **err, ticket_t *out,
+                        const svc_json_t *element, int at, apr_pool_t *pool)
 {
     const svc_err_field_t *field;
     svc_err_t *bad;
@@ -110,19 +110,21 @@ static void read_element(svc_err_t **err, ticket_t *out,
         svc_err_add_field(err, pool, apr_psprintf(pool, "[%d]", at),
                           "Each element must be an object with title and "
                           "price");
-        return;
+        return 1;
     }
     bad = tickets_json_read(out, element, pool);
     for (field = bad ? bad->fields : NULL; field; field = field->next)
         svc_err_add_field(err, pool,
                           apr_psprintf(pool, "[%d].%s", at, field->field),
                           field->message);
+    return bad != NULL;
 }
 
 svc_err_t *tickets_json_read_all(apr_array_header_t **out,
                                  const svc_json_t *body, apr_pool_t *pool)
 {
-    int count = svc_json_is_array(body) ? svc_json_count(body) : 1, i;
+    int count = svc_json_is_array(body) ? svc_json_count(body) : 1;
+    int i, refused = 0;
     svc_err_t *err = NULL;
 
     if (count < 1 || count > TICKETS_MAX_CREATED)
@@ -130,12 +132,13 @@ svc_err_t *tickets_json_read_all(apr_array_header_t **out,
                             "The array has %d tickets; 1 to %d are allowed",
                             count, TICKETS_MAX_CREATED);
     *out = apr_array_make(pool, count, sizeof(ticket_t));
-    for (i = 0; i < count; i++) {
+    for (i = 0; i < count && refused < TICKETS_MAX_REFUSED; i++) {
         ticket_t *ticket = apr_array_push(*out);
 
         memset(ticket, 0, sizeof(*ticket));
         if (svc_json_is_array(body))
-            read_element(&err, ticket, svc_json_at(body, i), i, pool);
+            refused += read_element(&err, ticket, svc_json_at(body, i), i,
+                                    pool);
         else
             err = tickets_json_read(ticket, body, pool);
     }

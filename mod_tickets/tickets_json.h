@@ -13,7 +13,8 @@ svc_err_t *tickets_json_read(ticket_t *out, const svc_json_t *body,
                              apr_pool_t *pool);
 
 /* Reads one ticket, or an array of 1 to TICKETS_MAX_CREATED; OUT is an array of
- * ticket_t. Of an array, a bad field is named with its index: "[3].price". */
+ * ticket_t. Of an array, a bad field is named with its index: "[3].price", those of
+ * the first TICKETS_MAX_REFUSED bad tickets. */
 svc_err_t *tickets_json_read_all(apr_array_header_t **out,
                                  const svc_json_t *body, apr_pool_t *pool);
 

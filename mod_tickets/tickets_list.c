@@ -82,11 +82,12 @@ static svc_err_t *search_all(search_t *search, apr_int64_t budget_ms)
 
     while (!err && !is_over && search->at < search->last &&
            search->found->nelts < search->wanted) {
-        apr_int64_t window_begin = now;
+        apr_int64_t window_begin = now, from = search->at;
 
         err = search_window(search);
         now = svc_time_ticks();
-        if (now - window_begin < QUICK_MS)
+        /* Not when it ended at its limit of rows: that says nothing of it. */
+        if (now - window_begin < QUICK_MS && search->at >= from + search->width)
             search->width *= 2;
         else if (now - window_begin > SLOW_MS)
             search->width = search->width / 2 + 1;

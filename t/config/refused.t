@@ -218,11 +218,13 @@ for my $conf ('OrdersExpiration 1', 'OrdersExpiration 31622400', 'OrdersMaxBody 
     ($code, $output) = configtest(conf => "$conf\n");
     is "$code $output", "0 Syntax OK\n", "$conf is fine";
 }
-for my $guard ('', "Require user payments\n", "<RequireAll>\nRequire user payments\n</RequireAll>\n") {
+for my $guard ('', "Require valid-user\n", "Require user payments\nSetHandler orders\n",
+               "Require user payments\n", "<RequireAll>\nRequire user payments\n</RequireAll>\n") {
+    my $is_good = $guard =~ /payments/ && $guard !~ /SetHandler/;
     ($code, $output) = configtest(conf => "<Location /api/orders/1/payments>\nOrdersPayments On\n$guard</Location>\n");
     is $code, 0, 'OrdersPayments in a location is fine';
-    is scalar(() = $output =~ /^ORD001: .*OrdersPayments On without Require/mg), $guard ? 0 : 1,
-        $guard ? '... with its guard' : '... and without Require a warning' or diag $output;
+    is scalar(() = $output =~ /^ORD001: .*OrdersPayments On without a Require/mg), $is_good ? 0 : 1,
+        $is_good ? '... with its guard' : '... and without one of its own a warning' or diag $output;
 }
 refused("$_ belongs to a server, not to a location", qr/^$_ not allowed in <Location> context/,
     conf => "<Location />\n$_ 5\n</Location>\n")

@@ -87,7 +87,9 @@ problem_ok pay({ id => $gone->{ticketId} }, { paymentId => new_id() }), 404, und
 problem_ok pay({ id => 'x' }, { paymentId => new_id() }), 404, undef, 'nor one with a malformed id';
 problem_ok pay($order, { paymentId => $id }, user => undef), 401, undef, 'a user is needed';
 problem_ok pay($order, { paymentId => $id }, user => 'bob', password => 'wrong'), 401, undef, 'with the right password';
-isnt pay($order, { paymentId => new_id() }, user => $_)->code, 201, "$_, who is no payments service, cannot pay" for qw(bob alice);
+my $before = @{ events('shop', $order) };
+problem_ok pay($order, { paymentId => new_id() }, user => $_), 401, undef, "$_, who is no payments service, cannot pay" for qw(bob alice);
+is scalar @{ events('shop', $order) }, $before, 'which does nothing';
 problem_ok pay($order, undef, content => 'paymentId=1', type => 'text/plain'), 415, undef, 'the body is JSON';
 problem_ok api(GET => "/api/orders/$order->{id}/payments", user => 'payments'), 405, undef, 'it can only be posted to';
 is api(GET => "/api/orders/$order->{id}/payments", user => 'payments')->header('Allow'), 'OPTIONS, POST', 'which Allow says';
@@ -142,13 +144,16 @@ is_deeply \@codes, [ 201, (409) x 7 ], 'of eight payments at once one pays, seve
 my $both = "<IfModule orders_module>\n$route</IfModule>\n";
 my ($tickets) = my @others = TestSvc::Server->pair(conf => $both);
 my $third = TestSvc::Server->new(modules => ['orders'], conf => $both);
-$tickets->follow($others[1], $third);
+$tickets->follow;   # nobody yet: both must have ordered before either has the ticket
 $third->follow($tickets);
 push @others, $third;
 $_->start for @others;
 my $sold = new_ticket(vhost => $tickets);
 my @rivals = map { { server => $_, order => new_order(vhost => $_, ticket => $sold), payment => new_id() } } @others[1, 2];
 my @first = map { pay($_->{order}, { paymentId => $_->{payment} }, vhost => $_->{server})->code } @rivals;
+is_deeply \@first, [ 202, 202 ], 'both are paid before either has the ticket';
+$tickets->follow(@others[1, 2]);
+$tickets->restart;
 wait_until { !grep { order($_->{order}{id}, vhost => $_->{server})->{status} !~ /^(?:complete|cancelled)$/ } @rivals } 10, 'both orders to be settled';
 my @now = map { order($_->{order}{id}, vhost => $_->{server}) } @rivals;
 is_deeply [ sort map { $_->{status} } @now ], [qw(cancelled complete)], 'of two orders at two services one is complete';

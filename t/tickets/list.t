@@ -82,6 +82,7 @@ for my $cursor ('', 'x', '0', 'p', 'pzz', 'p-1', 'p1g', 'p+1', 'p%201', 'p' . '1
     problem_ok page("?cursor=$cursor"), 400, [ { field => 'cursor', message => qr/Link/ } ], "refuses cursor='$cursor'";
 }
 problem_ok page('?nosuch=1'), 400, [ { field => 'nosuch' } ], 'refuses an unknown parameter and names it';
+like page('?' . join '&', map { "p$_=1" } 1 .. 33)->json->{detail}, qr/more than 32 parameters/, 'refuses more than 32 parameters';
 problem_ok page('?limit=0&cursor=x&nosuch=1'), 400, [ map { { field => $_ } } qw(limit cursor nosuch) ],
     'names all that is wrong';
 problem_ok page('?limit=2&Limit=3&LIMIT=x'), 400, [ { field => 'Limit' }, { field => 'LIMIT' } ],

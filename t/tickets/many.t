@@ -39,6 +39,7 @@ for my $element (1, 'text', undef, [], [ { title => 'T', price => 1 } ]) {
         'an element that is no object is refused';
 }
 is count('None'), 0, 'with all others';
+is scalar @{ post([ ({}) x 1000 ])->json->{errors} }, 200, 'of many bad tickets the first hundred are named';
 problem_ok post([]), 400, [ { field => undef, message => qr/0 tickets; 1 to 1000/ } ], 'an empty array is refused';
 problem_ok post(tickets('None', 1001)), 400, [ { field => undef, message => qr/1001 tickets; 1 to 1000/ } ], 'so are 1001 tickets';
 is count('None'), 0, 'whole';

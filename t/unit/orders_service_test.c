@@ -606,6 +606,31 @@ static void snapshots(void)
            "nothing");
 }
 
+/* Another machine may make an order between the first count and the lock of
+ * the log's counter. */
+static void limits_across_machines(void)
+{
+    const orders_terms_t one = { LONG, 1 };
+    const char *t1 = new_ticket(), *t2 = new_ticket();
+    order_t order = { .ticket_id = t1, .user_id = "limited" }, second = order;
+
+    begin();
+    succeeds(orders_service_create(&order, &tx, &one, fixture.pool),
+             "a user may hold one order");
+    second.ticket_id = t2;
+    fails(orders_service_create(&second, &tx, &one, fixture.pool),
+          SVC_ERR_CONFLICT, "... not two, though the first is not written yet");
+    must(svc_db_text(db, "INSERT INTO orders (id, position, user_id, "
+                         "ticket_id, cents, status, expires_at, version, "
+                         "ticket_version, due_at) VALUES ('other', 999999, "
+                         "'limited', 'x', 1, 'created', 9999999999999, 0, 0, "
+                         "9999999999999)", fixture.pool));
+    fails(svc_stream_commit(&tx), SVC_ERR_RETRY,
+          "an order that another machine has made meanwhile is seen at the "
+          "commit, and all is judged again");
+    svc_db_rollback(db, fixture.pool);
+}
+
 int main(void)
 {
     fixture_begin();
@@ -626,6 +651,7 @@ int main(void)
     reading();
     versions();
     snapshots();
+    limits_across_machines();
     svc_db_close(db);
     return fixture_end();
 }

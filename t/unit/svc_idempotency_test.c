@@ -181,6 +181,28 @@ static void ageing(void)
     svc_db_rollback(db, fixture.pool);
 }
 
+/* Where several machines write, another may take a key that is too old between
+ * the look at it and the guarded UPDATE; here a trigger is that machine. */
+static void taken_meanwhile(void)
+{
+    svc_idempotency_request_t request;
+    svc_idempotency_answer_t answer;
+    int is_known;
+
+    later = 0;
+    db = fixture_database("y.db", &schema, stream);
+    fixture_do(db, "INSERT INTO x_idempotency (user_id, idempotency_key, "
+                   "fingerprint, recorded_at, answer) "
+                   "VALUES ('u', 'k', 'f', 1, '{}')");
+    fixture_do(db, "CREATE TRIGGER another BEFORE UPDATE ON x_idempotency "
+                   "BEGIN SELECT RAISE(IGNORE); END");
+    fails(claim(&is_known, &answer, &request, "u", "k", "f"), SVC_ERR_RETRY,
+          "a key that another machine takes meanwhile is looked at again: its "
+          "old answer is given to nobody");
+    svc_db_rollback(db, fixture.pool);
+    svc_db_close(db);
+}
+
 int main(void)
 {
     fixture_begin();
@@ -193,5 +215,6 @@ int main(void)
     freeing();
     ageing();
     svc_db_close(db);
+    taken_meanwhile();
     return fixture_end();
 }

@@ -28,6 +28,7 @@ help:
 #: make simulate      SEEDS=1000 random schedules of losses and crashes in a simulated world
 #: make check-layout  the rules about files, symbols and includes only
 #: make test-long     the suites that take minutes: the network is cut for a minute (needs root)
+#: make test-openapi  the Perl suites, each answer judged by docs/openapi.yaml (prism)
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
 #: make test-mpms     the suites under event, worker and prefork
 #: make soak          the suites with crashes, races and real data, ROUNDS=20 times, by hand
@@ -41,7 +42,10 @@ packages-build:
 packages:
 	@bin/need-packages.sh test
 
-run: packages-build
+packages-run:
+	@bin/need-packages.sh run
+
+run: packages-run
 	@bin/run.sh
 
 demo:
@@ -63,6 +67,9 @@ test: packages
 
 test-long: packages
 	@t/check.sh t/root/long
+
+test-openapi: packages
+	@TEST_PRISM=1 t/check.sh $(or $(T),t)
 
 test-asan: packages
 	@SANITIZE=address,undefined t/check.sh $(T)
@@ -89,5 +96,5 @@ install: all
 clean:
 	@rm -rf build run
 
-.PHONY: all help packages packages-build packages-bench run demo unit simulate check-layout test test-long test-asan test-mpms soak \
+.PHONY: all help packages packages-build packages-run packages-bench run demo unit simulate check-layout test test-long test-openapi test-asan test-mpms soak \
         bench install clean

@@ -1,7 +1,8 @@
 #!/bin/bash
-# need-packages.sh build|test [PACKAGE]...: make sure that what building and running (build), or also testing
+# need-packages.sh build|run|test [PACKAGE]...: make sure that what building (build), running (run), or also testing
 # (test) needs is installed. Quick and silent when it is. Where apt-get is not possible: one sentence, and non-zero.
-# The tests of examples/ that need packages of npm are left out where these cannot be had, but for CI (CI=...).
+# Packages of npm are for the page /docs/ of make run, which is plain without, and for tests, which are left out where
+# they cannot be had, but for CI (CI=...).
 # apache2-bin is the server without Debian's service around it: installing it starts nothing.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -17,9 +18,9 @@ command -v npm >/dev/null || tests="$tests npm"
 die() { echo "need-packages: $*" >&2; exit 1; }
 
 case ${1:-} in
-build) wanted=$build ;;
+build|run) wanted=$build ;;
 test)  wanted="$build $tests" ;;
-*)     die "say build or test" ;;
+*)     die "say build, run or test" ;;
 esac
 purpose=$1; shift
 wanted="$wanted $*"
@@ -67,17 +68,26 @@ packages_of_the_system() {
     fi
 }
 
-# For examples/: the follower in JavaScript, and the parser that judges docs/asyncapi.yaml. Prebuilt, so no script runs.
-packages_of_node() {
-    [ examples/node_modules/.package-lock.json -nt examples/package-lock.json ] && return
-    echo "need-packages: npm ci in examples/"
+# Prebuilt, or JavaScript alone, so no script runs.
+packages_of_node() {   # folder, what is missing without
+    [ "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ] && return
+    echo "need-packages: npm ci in $1/"
     local said
-    said=$(cd examples && npm ci --ignore-scripts --no-audit --no-fund --prefer-offline --fetch-retries=1 \
+    said=$(cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --prefer-offline --fetch-retries=1 \
                --fetch-retry-mintimeout=2000 2>&1 </dev/null) && return
     tail -n 5 <<<"$said" >&2
-    [ -z "${CI:-}" ] || die "npm ci in examples/ failed (above)"
-    echo "need-packages: npm ci in examples/ failed (above): the tests that need it are left out" >&2
+    [ -z "${CI:-}" ] || die "npm ci in $1/ failed (above)"
+    echo "need-packages: npm ci in $1/ failed (above): $2" >&2
 }
 
 packages_of_the_system
-[ "$purpose" = build ] || packages_of_node
+case $purpose in
+run)
+    if command -v npm >/dev/null; then
+        packages_of_node docs/viewer "/docs/ will be a plain page"
+    fi ;;
+test)
+    packages_of_node examples "the tests that need it are left out"
+    packages_of_node t/openapi "the tests that need it are left out"
+    packages_of_node docs/viewer "the tests that need it are left out" ;;
+esac

@@ -1,7 +1,8 @@
 #!/bin/bash
 # bin/run.sh: build, then run both modules in the foreground on http://127.0.0.1:$PORT until Ctrl-C or SIGTERM.
 # Everything it writes is under $RUN (default run/): httpd.conf, users, data/shop.db, logs. The data stay for the
-# next time. As root, httpd's children run as www-data.
+# next time. As root, httpd's children run as www-data. /docs/ shows docs/openapi.yaml, in the viewer of docs/viewer/ if
+# that is installed (bin/need-packages.sh run).
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top" || exit 1
@@ -25,7 +26,7 @@ if [ "$(id -u)" = 0 ]; then
         echo "run: the user $user cannot enter $top, so the data are in $run"
     fi
 fi
-mkdir -p "$run/data" "$run/logs" "$run/htdocs" || die "cannot make $run"
+mkdir -p "$run/data" "$run/logs" "$run/htdocs/docs" || die "cannot make $run"
 [ -z "$user" ] || chown -R "$user:" "$run/data" || die "cannot give $run/data to $user"
 
 exec 8>"$run/lock"
@@ -45,7 +46,7 @@ until free $events $((events + 1)) $((events + 2)) $((events + 3)); do
 done
 rm -f "$run/logs/ports"
 
-server=$(apxs -q SBINDIR)/$(apxs -q PROGNAME)
+server=${HTTPD:-$(apxs -q SBINDIR)/$(apxs -q PROGNAME)}
 sed -e "s,@run@,$run,g; s,@build@,$top/${BUILD:-build},g; s,@modules@,$(apxs -q LIBEXECDIR),g" \
     -e "s,@port@,$port,g; s,@user@,${user:+User $user\\nGroup $(id -gn "$user")},g" \
     -e "s,@tickets_pub@,$events,g; s,@tickets_replay@,$((events + 1)),g" \
@@ -54,6 +55,17 @@ sed -e "s,@run@,$run,g; s,@build@,$top/${BUILD:-build},g; s,@modules@,$(apxs -q 
 for name in alice bob carol payments; do   # "secret", as htpasswd -s writes it: a demonstration, not an example
     echo "$name:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ="
 done >"$run/users"
+# /docs/: copies, since $user may not be able to enter $top.
+viewer=docs/viewer/node_modules/swagger-ui-dist
+page=plain.html
+[ ! -e $viewer/swagger-ui-bundle.js ] || page=index.html
+cp docs/openapi.yaml docs/asyncapi.yaml docs/viewer/start.js "$run/htdocs/docs/" &&
+    cp docs/viewer/$page "$run/htdocs/docs/index.html" || die "cannot write $run/htdocs/docs"
+if [ $page = index.html ]; then
+    cp $viewer/swagger-ui.css $viewer/swagger-ui-bundle.js $viewer/swagger-ui-bundle.js.LICENSE.txt $viewer/favicon-32x32.png \
+       $viewer/LICENSE $viewer/NOTICE "$run/htdocs/docs/" || die "cannot write $run/htdocs/docs"
+fi
+chmod -R a+rX "$run/htdocs" || die "cannot open $run/htdocs"
 "$server" -f "$run/httpd.conf" -t >"$run/logs/configtest" 2>&1 ||
     die "httpd refuses the configuration: $(cat "$run/logs/configtest")"
 
@@ -77,6 +89,7 @@ cat <<TEXT
 
 mod_tickets and mod_orders run on $url (Ctrl-C stops).
 Users: alice, bob, carol, and payments, who may say what was paid; password: secret. Data: $run/data/shop.db. Log: $run/logs/error_log
+The API to read and to try: $url/docs/
 Events: tickets on tcp://127.0.0.1:$events, orders on tcp://127.0.0.1:$((events + 2))
 
 Paste these into another bash: alice sells a ticket, bob orders it, it becomes his to pay for, he cancels.

@@ -6,7 +6,8 @@
 # All runs in a private copy, which an unprivileged user owns when this is started by root; t/root/*.t stay root.
 # t/root/long, where a suite takes more than a minute, is run only when it is named.
 # Environment: MPM (event, worker, prefork), SANITIZE and CC (apxs-build.sh), V=1 (each assertion), KEEP=1 (keep the
-# copy, with its logs, also after success), SEEDS (schedules of the simulation).
+# copy, with its logs, also after success), SEEDS (schedules of the simulation), TEST_PRISM=1 (what the Perl suites ask and
+# are answered is judged by docs/openapi.yaml).
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top" || exit 1
@@ -37,7 +38,7 @@ trap finish EXIT
 trap 'exit 130' INT TERM HUP
 
 # The copy: the checkout, and of everything built only what is tested now.
-tar -c --exclude=./.git --exclude=./build --exclude=./run --exclude=./examples/node_modules . | tar -x -C "$work" ||
+tar -c --exclude=./.git --exclude=./build --exclude=./run --exclude=node_modules . | tar -x -C "$work" ||
     die "could not copy the checkout"
 mkdir "$work/build" && cp -a "$BUILD"/{*.so,svc-keygen,obj,unit,sim} "$work/build/" || die "could not copy the build"
 sed -i -e "s,/usr/lib/apache2/modules,$libexec,; s,mpm_event,mpm_$MPM,g" "$work/t/conf/modules.conf"
@@ -90,23 +91,33 @@ for name; do
 done
 
 # Suites that need packages of npm: bin/need-packages.sh test fetches them, where it can.
-needs_node() { case $1 in t/examples/follow_node.t|t/examples/asyncapi.t) ;; *) false ;; esac; }
-kept=() has_node=
+folder_of_node() {
+    case $1 in
+    t/examples/follow_node.t|t/examples/asyncapi.t) echo examples ;;
+    t/openapi/*) echo t/openapi ;;
+    t/run/docs.t) echo docs/viewer ;;
+    esac
+}
+has_node() { command -v node >/dev/null && [ -e "$top/$1/node_modules/.package-lock.json" ]; }
+kept=() folders=
 for suite in "${suites[@]}"; do
-    if ! needs_node "$suite"; then
-        kept+=("$suite")
-    elif [ -e "$top/examples/node_modules/.package-lock.json" ] && command -v node >/dev/null; then
-        kept+=("$suite") has_node=yes
+    folder=$(folder_of_node "$suite")
+    if [ -z "$folder" ] || has_node "$folder"; then
+        kept+=("$suite") folders="$folders $folder"
     else
-        [ -z "${CI:-}" ] || die "$suite needs node, and npm ci in examples/"
-        echo "check: $suite needs node, and npm ci in examples/; left out"
+        [ -z "${CI:-}" ] || die "$suite needs node, and npm ci in $folder/"
+        echo "check: $suite needs node, and npm ci in $folder/; left out"
     fi
 done
 suites=("${kept[@]}")
-if [ -n "$has_node" ]; then
-    cp -r "$top/examples/node_modules" examples/ || die "could not copy node_modules"
-    [ -z "$as" ] || chown -R "$as:" examples
+if [ -n "${TEST_PRISM:-}" ]; then
+    has_node t/openapi || die "TEST_PRISM needs node, and npm ci in t/openapi/"
+    folders="$folders t/openapi"
 fi
+for folder in $(printf '%s\n' $folders | sort -u); do
+    cp -r "$top/$folder/node_modules" "$folder/" || die "could not copy node_modules"
+    [ -z "$as" ] || chown -R "$as:" "$folder"
+done
 
 export TEST_USER=$as TEST_HTTPD=$server TEST_MODULES=$libexec TEST_BUILD=$work/build TEST_MPM=$MPM
 export TEST_APXS=$(command -v apxs)

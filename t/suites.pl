@@ -2,11 +2,14 @@
 # t/suites.pl SUITE...: start the shared server when a suite needs it, run each suite, stop the server, and say how
 # many assertions passed and failed in one last line. Started by t/check.sh, in its private copy.
 # A suite that is skipped, plans nothing, hangs or dies is a failure; so are a server that does not start, does not
-# stop, or crashed, and a sanitizer's report.
+# stop, or crashed, and a sanitizer's report. With TEST_PRISM what is asked and answered is judged by docs/openapi.yaml.
 use strict;
 use warnings FATAL => 'all';
+use FindBin;
+use lib "$FindBin::Bin/lib";
 use TAP::Harness ();
 use TAP::Parser::Aggregator ();
+use TestSvc::Judge ();
 use Time::HiRes qw(sleep time);
 
 my @suites = @ARGV;
@@ -115,14 +118,28 @@ sub run_suites {
     return ($passed, $failed);
 }
 
+sub sum_up {   # what of the document was seen; nothing at all is a failure, what is wrong already was one
+    my ($judge) = @_;
+    my $said = $judge->summary;
+    print "check: prism judged $said->{judged} answers by docs/openapi.yaml, $said->{violations} violations;",
+        " $said->{elsewhere} were about other paths\n",
+        'check: ' . @{ $said->{seen} } . ' answers of the document were seen; not seen: ',
+        join(', ', @{ $said->{unseen} }) || 'none', "\n";
+    push @failures, 'no answer was judged' unless $said->{judged};
+    push @failures, "$said->{violations} answers or requests are not as docs/openapi.yaml says" if $said->{violations};
+}
+
 my ($passed, $failed) = (0, 0);
 my $server;
+my $judge = $ENV{TEST_PRISM} ? TestSvc::Judge->new('docs/openapi.yaml') : undef;
+$ENV{TEST_PRISM} = $judge->url if $judge;
 $SIG{INT} = $SIG{TERM} = sub { stop_server($server) if $server; exit 130 };
 push @failures, 'there is no suite to run' unless @suites;
 $server = start_server() if grep { needs_server($_) } @suites;
 @suites = grep { !needs_server($_) } @suites unless $server;
 ($passed, $failed) = run_suites(@suites) if @suites;
 stop_server($server) if $server;
+sum_up($judge) if $judge;
 push @failures, map { "a sanitizer reported: $_" } glob 't/logs/sanitizer.*';
 
 print "check: $_\n" for @failures;

@@ -11,14 +11,16 @@ use LWP::UserAgent ();
 use MIME::Base64 'encode_base64';
 use Scalar::Util 'blessed';
 use Test::Builder ();
+use TestSvc::Judge ();
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(api base_url wait_until problem_ok uuid_like new_ticket new_order ticket order
+our @EXPORT = qw(api exchange base_url wait_until problem_ok uuid_like new_ticket new_order ticket order
                  db endpoint log_is_clean new_log_lines);
 
 my $Json = JSON::PP->new->utf8->canonical->allow_nonref;
 my $Test = Test::Builder->new;
 my $Agent = LWP::UserAgent->new(agent => 'TestSvc', keep_alive => 0, max_redirect => 0, timeout => 30);
+my $Suite = $$;
 my $Log;          # the shared server's error log, and where this suite's part of it begins
 my $LogStart = 0;
 
@@ -61,7 +63,25 @@ sub api {
         my $password = defined $opt{password} ? $opt{password} : 'secret';
         $request->header(Authorization => 'Basic ' . encode_base64("$opt{user}:$password", ''));
     }
-    return bless +($opt{agent} || $Agent)->request($request), 'TestSvc::Response';
+    return exchange($request, $opt{agent} || $Agent);
+}
+
+sub exchange {
+    my ($request, $agent) = (@_, $Agent);
+    return bless $agent->request($request), 'TestSvc::Response' unless $ENV{TEST_PRISM};
+    my $sent = $request->content;
+    if (ref $sent) {   # given piece by piece
+        (my $give, $sent) = ($sent, '');
+        $request->content(sub { my $piece = $give->(); $sent .= $piece; return $piece });
+    }
+    my $response = $agent->request($request);
+    if (my @wrong = TestSvc::Judge->violations_of($request, $sent, $response)) {
+        my $name = $request->method . ' ' . $request->uri . ' is answered as docs/openapi.yaml says';
+        die join "\n", "not so: $name", @wrong, '' if $$ != $Suite;   # a child has no assertions
+        $Test->ok(0, $name);
+        $Test->diag(join "\n", @wrong, $response->as_string);
+    }
+    return bless $response, 'TestSvc::Response';
 }
 
 sub wait_until (&@) {
@@ -245,6 +265,11 @@ L<TestSvc::Server>, or a URL such as C<http://127.0.0.1:8080>.
 One request on a connection of its own; returns an L<HTTP::Response> (C<code>, C<header>, C<content>) with C<json>, the
 decoded body. Options: C<user> (their password is C<secret>, or C<password>), C<json> (Perl data to send),
 C<content> and C<type> (raw), C<headers> (a hash), C<vhost>, C<agent> (an L<LWP::UserAgent>, for https).
+
+=item exchange($request)
+
+The same for an HTTP::Request that C<api> cannot make. Where TEST_PRISM is set (C<make test-openapi>) both have the answer
+judged by docs/openapi.yaml, see L<TestSvc::Judge>.
 
 =item base_url($vhost)
 

@@ -35,7 +35,7 @@ for my $type ('text/plain', 'application/x-www-form-urlencoded', 'multipart/form
 }
 my $untyped = HTTP::Request->new(POST => base_url('shop') . '/api/tickets',
     [ Authorization => 'Basic YWxpY2U6c2VjcmV0' ], $Good);
-problem_ok bless(LWP::UserAgent->new->request($untyped), 'TestSvc::Response'), 415, undef,
+problem_ok exchange($untyped), 415, undef,
     'refuses a body without a Content-Type';
 my $ticket = new_ticket;
 problem_ok api(PUT => "/api/tickets/$ticket->{id}", user => 'alice', content => $Good, type => 'text/plain'), 415,
@@ -81,7 +81,7 @@ sub post_chunked {
     my ($body, $vhost) = @_;
     my $request = HTTP::Request->new(POST => base_url($vhost) . '/api/tickets',
         [ Authorization => 'Basic YWxpY2U6c2VjcmV0', 'Content-Type' => 'application/json' ], chunked($body));
-    return bless LWP::UserAgent->new->request($request), 'TestSvc::Response';
+    return exchange($request);
 }
 for ([ small => 512 ], [ shop => 65536 ]) {
     my ($vhost, $limit) = @$_;

@@ -109,6 +109,13 @@ sub send {   # code 0: the answer was lost, or nobody was there
     }
     my $answer = $self->{http}->request($method, $self->{url} . $path, \%request);
     return { code => 0, text => $answer->{content} } if $answer->{status} == 599;
+    if ($ENV{TEST_PRISM}) {
+        my @wrong = TestSvc::Judge->violations(
+            method => $method, url => $self->{url} . $path, headers => TestSvc::Judge::pairs_of(\%headers),
+            body => $request{content}, status => $answer->{status},
+            answerHeaders => TestSvc::Judge::pairs_of($answer->{headers}), answerBody => $answer->{content});
+        die join "\n", "$method $path is not answered as docs/openapi.yaml says", @wrong, '' if @wrong;
+    }
     my $is_json = ($answer->{headers}{'content-type'} || '') =~ m{^application/(?:problem\+)?json};
     return { code => $answer->{status}, text => $answer->{content}, headers => $answer->{headers},
              json => $is_json ? scalar eval { $Json->decode($answer->{content}) } : undef };

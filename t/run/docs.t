@@ -15,14 +15,15 @@ sub slurp { my ($file) = @_; open my $in, '<', $file or die "$file: $!"; local $
 
 sub run {   # make run, as long as the object is there
     my $probe = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die "no port: $!";
-    my $self = bless { dir => File::Temp->newdir('run.XXXXXX', TMPDIR => 1), port => $probe->sockport };
+    my $self = bless { owner => $$, dir => File::Temp->newdir('run.XXXXXX', TMPDIR => 1), port => $probe->sockport };
     close $probe;
     chmod 0755, "$self->{dir}";
+    open my $said, '>', "$self->{dir}/said" or die "$self->{dir}/said: $!";
     $self->{pid} = fork;
     die "fork: $!" unless defined $self->{pid};
     if (!$self->{pid}) {
-        open STDOUT, '>', "$self->{dir}/said";
-        open STDERR, '>&', \*STDOUT;
+        open STDOUT, '>&', $said;
+        open STDERR, '>&', $said;
         @ENV{qw(RUN PORT BUILD HTTPD)} = ("$self->{dir}", $self->{port}, 'build', $ENV{TEST_HTTPD});
         { no warnings; exec 'bin/run.sh' }
         POSIX::_exit(127);
@@ -36,10 +37,13 @@ sub get { my ($self, $path) = @_; return api(GET => $path, vhost => "http://127.
 
 sub stop {
     my ($self) = @_;
-    kill 'TERM', $self->{pid};
-    waitpid $self->{pid}, 0;
+    my $pid = delete $self->{pid};
+    kill 'TERM', $pid;
+    waitpid $pid, 0;
     return $?;
 }
+
+sub DESTROY { my ($self) = @_; local $?; stop($self) if $self->{pid} && $self->{owner} == $$ }   # the suite died: nothing is left
 
 {
     my $run = run();

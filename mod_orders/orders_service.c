@@ -49,18 +49,24 @@ svc_err_t *orders_service_create(order_t *order, svc_stream_tx_t *tx,
 {
     const char *holder;
     orders_ticket_t ticket;
-    int found, changed;
+    int found, changed, tries = 0;
     svc_err_t *err = orders_store_active(&holder, tx->db, order->ticket_id,
                                          pool);
 
     if (!err && holder) /* the row's expiry counts, not the sweep's */
         err = orders_change_expire(&changed, tx, holder);
     order->id = svc_id_new(pool);
-    if (err || (err = orders_store_claim(&changed, tx, order->ticket_id,
-                                         order->id)) ||
-        (err = orders_store_get_ticket(&found, &ticket, tx->db,
-                                       order->ticket_id, pool)))
+    if (err)
         return err;
+    /* Where several write at once, the ticket may become known right after it
+     * could not be claimed: only one that was there before is another's. */
+    do {
+        if ((err = orders_store_claim(&changed, tx, order->ticket_id,
+                                      order->id)) ||
+            (err = orders_store_get_ticket(&found, &ticket, tx->db,
+                                           order->ticket_id, pool)))
+            return err;
+    } while (found && !changed && tries++ == 0);
     if (!found)
         return svc_err_make(pool, SVC_ERR_NOT_FOUND, "There is no such ticket");
     if (!changed)

@@ -3,7 +3,6 @@
 use strict;
 use warnings FATAL => 'all';
 use Apache::Test qw(-withtestmore);
-use DBI ();
 use Fcntl qw(F_SETLKW F_WRLCK F_UNLCK SEEK_SET);
 use File::Copy 'copy';
 use Time::HiRes qw(sleep time);
@@ -43,7 +42,7 @@ sub restore {
 }
 sub change {   # what nobody does to a service that runs
     my ($server, @sql) = @_;
-    my $db = DBI->connect('dbi:SQLite:dbname=' . $server->db_file, '', '', { RaiseError => 1 });
+    my $db = db($server, write => 1);
     $db->do($_) for @sql;
     $db->disconnect;
 }

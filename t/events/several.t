@@ -4,7 +4,6 @@
 use strict;
 use warnings FATAL => 'all';
 use Apache::Test qw(-withtestmore);
-use DBI ();
 use JSON::PP ();
 use Time::HiRes 'time';
 use TestSvc;
@@ -77,7 +76,7 @@ my $columns = 'id, title, cents, user_id, version, order_id';
     follows($seller[1], 'tickets', $buyer, 'orders');
     $seller[1]->stop;
     {
-        my $forger = DBI->connect('dbi:SQLite:dbname=' . $seller[1]->db_file, '', '', { RaiseError => 1 });
+        my $forger = db($seller[1], write => 1);
         $forger->do('UPDATE tickets SET id = ? WHERE id = ?', undef, $stolen, $own);
         $forger->disconnect;
     }

@@ -4,7 +4,6 @@ package TestSvc::Following;
 use strict;
 use warnings FATAL => 'all';
 use Exporter 'import';
-use DBI ();
 use File::Copy 'copy';
 use JSON::PP ();
 use Test::More;
@@ -366,7 +365,7 @@ sub cleaned_up {
     my $grow_old = sub {   # all events up to that position
         my ($to) = @_;
         $server->stop;
-        my $db = DBI->connect('dbi:SQLite:dbname=' . $server->db_file, '', '', { RaiseError => 1, PrintError => 0 });
+        my $db = db($server, write => 1);
         $db->do('UPDATE tickets_log SET recorded_at = 0 WHERE position <= ?', undef, $to);
         $db->disconnect;
         $server->start;

@@ -1,5 +1,6 @@
 # A database that cannot be used never stops httpd: reads and writes are answered 503 (500 when it is broken) with
 # Retry-After until it is there, and then everything works by itself. The log says what is wrong, once per process.
+# Of SQLite only: it spoils the file.
 use strict;
 use warnings FATAL => 'all';
 use Apache::Test qw(-withtestmore);

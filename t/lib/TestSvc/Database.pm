@@ -6,6 +6,8 @@ use warnings FATAL => 'all';
 use Carp 'croak';
 use DBI ();
 use Digest::MD5 'md5_hex';
+use Fcntl qw(F_SETLKW F_WRLCK SEEK_SET);
+use File::Copy 'copy';
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
@@ -226,6 +228,54 @@ sub connect_sqlite {
     return $db;
 }
 
+# A copy of FILE that nobody writes to just now, under NAME; and FILE as it was then.
+sub backup {
+    my ($self, $file, $name) = @_;
+    my ($db, $copy) = ($self->connect($file, write => 1), schema("$file.$name"));
+    if ($self->is_file) { $db->sqlite_backup_to_file("$file.$name"); return }
+    $db->do("DROP SCHEMA IF EXISTS $copy" . ($self->{engine} eq 'pgsql' ? ' CASCADE' : ''));
+    $db->do("CREATE SCHEMA $copy");
+    $db->do("CREATE TABLE $copy.$_ AS SELECT * FROM $_") for $self->tables($db, $file);
+}
+
+sub restore {
+    my ($self, $file, $name) = @_;
+    if ($self->is_file) {
+        copy("$file.$name", $file) or croak "restore $file: $!";
+        unlink map { "$file$_" } '-wal', '-shm';
+        return;
+    }
+    my ($db, $copy) = ($self->connect($file, write => 1), schema("$file.$name"));
+    $db->begin_work;
+    for my $table ($self->tables($db, $file)) {
+        $db->do("DELETE FROM $table");
+        $db->do("INSERT INTO $table SELECT * FROM $copy.$table");
+    }
+    $db->commit;
+}
+
+sub tables {
+    my ($self, $db, $file) = @_;
+    return @{ $db->selectcol_arrayref('SELECT table_name FROM information_schema.tables WHERE table_schema = ?', undef, schema($file)) };
+}
+
+# Keeps all who write waiting until the result is gone.
+sub hold_writers {
+    my ($self, $file) = @_;
+    if ($self->is_file) {   # writers take turns by a lock
+        open my $lock, '+<', "$file.lock" or croak "$file.lock: $!";
+        my $whole = pack 's s l! l! i', F_WRLCK, SEEK_SET, 0, 0, 0;
+        fcntl $lock, F_SETLKW, $whole or croak "$file.lock: $!";
+        return bless { release => sub { close $lock } }, 'TestSvc::Database::Hold';
+    }
+    my $db = $self->connect($file, write => 1);
+    $db->begin_work;   # its end is the end of the connection
+    my @tables = sort $self->tables($db, $file);
+    if ($self->{engine} eq 'pgsql') { $db->do('LOCK TABLE ' . join(', ', @tables) . ' IN EXCLUSIVE MODE') }
+    else                            { $db->selectall_arrayref("SELECT * FROM $_ FOR UPDATE") for @tables }   # and the gaps
+    return bless { release => sub { $db->disconnect } }, 'TestSvc::Database::Hold';
+}
+
 sub views {   # a database of MariaDB in which the tables of several can be read
     my ($self, @names) = @_;
     my $all = 'all_' . substr md5_hex("@names"), 0, 12;
@@ -238,6 +288,9 @@ sub views {   # a database of MariaDB in which the tables of several can be read
     $db->disconnect;
     return $all;
 }
+
+package TestSvc::Database::Hold;
+sub DESTROY { my ($self) = @_; $self->{release}->() }
 
 1;
 
@@ -260,6 +313,7 @@ TestSvc::Database - the engine that the suites run on
 =head1 METHODS
 
 new($engine, $dir), shared, engine, name, is_file, lacks, start(@as), stop, crash, freeze, thaw, pid, pids, log, params($file),
-adapt($configuration, %where), connect($file, %opt).
+adapt($configuration, %where), connect($file, %opt), backup($file, $name), restore($file, $name),
+hold_writers($file).
 
 =cut

@@ -345,6 +345,18 @@ sub wait_leader {   # ... and not the one named; dies after $seconds
     }
 }
 
+sub wait_database {   # until each service has made its tables
+    my ($self) = @_;
+    my $deadline = time + 20;
+    for my $module (@{ $self->{modules} }) {
+        until ($self->error_log =~ /SVC003: mod_$module: database ready/) {
+            croak "no database of mod_$module: " . $self->error_log if time > $deadline;
+            sleep 0.02;
+        }
+    }
+    return $self;
+}
+
 sub DESTROY {
     my ($self) = @_;
     local ($?, $@);
@@ -412,7 +424,8 @@ Return when the (new) server answers; die with its error log otherwise.
 
 Return how long it took; die when a process is left. kill9_parent_and_children does what it says.
 
-=item signal($name), pid, pids, children, child_of($port), leader_pid($module), wait_leader($module, $not, $seconds)
+=item signal($name), pid, pids, children, child_of($port), leader_pid($module), wait_leader($module, $not, $seconds),
+wait_database
 
 =item configtest
 

@@ -1,6 +1,6 @@
 # Targets for people; how to compile is known to apxs-build.sh alone, how to test to t/check.sh alone.
 #
-# Variables: CC, SANITIZE, BUILD (see apxs-build.sh), PORT (run, demo), T (files for `make test`), ROUNDS (soak),
+# Variables: CC, SANITIZE, BUILD (see apxs-build.sh), PORT (run, demo), T (files for `make test`), ENGINES, ROUNDS (soak),
 # SEEDS (simulate), DESTDIR, PREFIX.
 
 PORT ?= 8080
@@ -41,6 +41,9 @@ packages-build:
 packages:
 	@bin/need-packages.sh test
 
+packages-engines:
+	@bin/need-packages.sh engines
+
 run: packages-build
 	@bin/run.sh
 
@@ -60,6 +63,15 @@ check-layout: all
 
 test: packages
 	@t/check.sh $(T)
+
+ENGINES ?= pgsql mysql
+CONTRACT = t/smoke.t t/tickets t/orders t/events t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t
+
+test-engines: packages-engines
+	@for db in $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh $(or $(T),$(CONTRACT)) || exit 1; done
+
+test-all: packages-engines
+	@for db in sqlite3 $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh $(T) || exit 1; done
 
 test-long: packages
 	@t/check.sh t/root/long
@@ -89,5 +101,5 @@ install: all
 clean:
 	@rm -rf build run
 
-.PHONY: all help packages packages-build packages-bench run demo unit simulate check-layout test test-long test-asan test-mpms soak \
-        bench install clean
+.PHONY: all help packages packages-build packages-engines packages-bench run demo unit simulate check-layout test \
+        test-engines test-all test-long test-asan test-mpms soak bench install clean

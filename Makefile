@@ -1,6 +1,6 @@
 # Targets for people; how to compile is known to apxs-build.sh alone, how to test to t/check.sh alone.
 #
-# Variables: CC, SANITIZE, BUILD (see apxs-build.sh), PORT (run, demo), T (files for `make test`), ROUNDS (soak),
+# Variables: CC, SANITIZE, BUILD (see apxs-build.sh), PORT (run, demo), T (files for `make test`), ENGINES, ROUNDS (soak),
 # SEEDS (simulate), DESTDIR, PREFIX.
 
 PORT ?= 8080
@@ -45,6 +45,9 @@ packages:
 packages-run:
 	@bin/need-packages.sh run
 
+packages-engines:
+	@bin/need-packages.sh engines
+
 run: packages-run
 	@bin/run.sh
 
@@ -64,6 +67,15 @@ check-layout: all
 
 test: packages
 	@t/check.sh $(T)
+
+ENGINES ?= pgsql mysql
+CONTRACT = t/smoke.t t/tickets t/orders t/events t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t
+
+test-engines: packages-engines
+	@for db in $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh $(or $(T),$(CONTRACT)) || exit 1; done
+
+test-all: packages-engines
+	@for db in sqlite3 $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh $(T) || exit 1; done
 
 test-long: packages
 	@t/check.sh t/root/long
@@ -96,5 +108,5 @@ install: all
 clean:
 	@rm -rf build run
 
-.PHONY: all help packages packages-build packages-run packages-bench run demo unit simulate check-layout test test-long test-openapi test-asan test-mpms soak \
-        bench install clean
+.PHONY: all help packages packages-build packages-run packages-engines packages-bench run demo unit simulate check-layout test \
+        test-engines test-all test-long test-openapi test-asan test-mpms soak bench install clean

@@ -1,9 +1,11 @@
 #!/bin/bash
-# need-packages.sh build|run|test [PACKAGE]...: make sure that what building (build), running (run), or also testing
-# (test) needs is installed. Quick and silent when it is. Where apt-get is not possible: one sentence, and non-zero.
+# need-packages.sh build|run|test|engines [PACKAGE]...: make sure that what building (build), running (run), or also
+# testing (test), also on PostgreSQL and MariaDB (engines), needs is installed. Quick and silent when it is. Where apt-get is
+# not possible: one sentence, and non-zero.
 # Packages of npm are for the page /docs/ of make run, which is plain without, and for tests, which are left out where
 # they cannot be had, but for CI (CI=...).
-# apache2-bin is the server without Debian's service around it: installing it starts nothing.
+# apache2-bin and mariadb-server-core are servers without Debian's service around them: installing them starts nothing;
+# of PostgreSQL, no cluster is made.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -11,6 +13,8 @@ build="gcc libc6-dev make pkg-config apache2-bin apache2-dev libapr1-dev libapru
        libjansson-dev libzmq3-dev perl curl"
 tests="libapache2-mod-perl2 libwww-perl libhttp-message-perl libzmq-ffi-perl libdbi-perl libdbd-sqlite3-perl iproute2
        python3-zmq openssl libapache2-mod-auth-openidc libio-socket-ssl-perl liblwp-protocol-https-perl"
+engines="postgresql libaprutil1-dbd-pgsql libdbd-pg-perl
+         mariadb-server-core mariadb-client-core libaprutil1-dbd-mysql libdbd-mariadb-perl"
 # Node may have come from elsewhere: Debian's packages would not go with it.
 command -v node >/dev/null || tests="$tests nodejs"
 command -v npm >/dev/null || tests="$tests npm"
@@ -20,10 +24,19 @@ die() { echo "need-packages: $*" >&2; exit 1; }
 case ${1:-} in
 build|run) wanted=$build ;;
 test)  wanted="$build $tests" ;;
-*)     die "say build, run or test" ;;
+engines) wanted="$build $tests $engines" ;;
+*)     die "say build, run, test or engines" ;;
 esac
 purpose=$1; shift
 wanted="$wanted $*"
+
+# Debian's package makes and starts a cluster unless it is told not to before.
+no_cluster() {
+    case " $missing " in *" postgresql "*) ;; *) return 0 ;; esac
+    [ -e /etc/postgresql-common/createcluster.conf ] && return
+    $as env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql-common &&
+        $as sed -i 's/^#* *create_main_cluster *=.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
+}
 
 packages_of_the_system() {
     if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
@@ -32,15 +45,23 @@ packages_of_the_system() {
             command -v $tool >/dev/null || missing="$missing $tool"
         done
         for lib in jansson libzmq; do pkg-config --exists $lib 2>/dev/null || missing="$missing $lib(headers)"; done
-        if [ "$purpose" = test ]; then
+        if [ "$purpose" = test ] || [ "$purpose" = engines ]; then
             for module in Apache::Test LWP::UserAgent LWP::Protocol::https ZMQ::FFI DBD::SQLite; do
                 perl -M$module -e 1 2>/dev/null || missing="$missing perl($module)"
             done
             command -v openssl >/dev/null || missing="$missing openssl"
             python3 -c 'import zmq' 2>/dev/null || missing="$missing python3(pyzmq)"
         fi
+        if [ "$purpose" = engines ]; then
+            for module in DBD::Pg DBD::MariaDB; do
+                perl -M$module -e 1 2>/dev/null || missing="$missing perl($module)"
+            done
+            for tool in initdb mariadbd mariadb-install-db; do
+                [ -n "$(PATH=$PATH:/usr/sbin:$(echo /usr/lib/postgresql/*/bin | tr ' ' :) command -v $tool)" ] || missing="$missing $tool"
+            done
+        fi
         [ -z "$missing" ] && return
-        die "this is no Debian, so please install by hand:$missing, httpd 2.4.49 or later, and apr-util's sqlite3 driver"
+        die "this is no Debian, so please install by hand:$missing, httpd 2.4.49 or later, and apr-util's drivers sqlite3, pgsql, mysql"
     fi
 
     local missing=
@@ -62,7 +83,7 @@ packages_of_the_system() {
     echo "need-packages: installing$missing"
     local log; log=$(mktemp) || exit 1
     trap "rm -f $log" EXIT
-    if ! { $as apt-get update && $as env DEBIAN_FRONTEND=noninteractive $command; } </dev/null >"$log" 2>&1; then
+    if ! { $as apt-get update && no_cluster && $as env DEBIAN_FRONTEND=noninteractive $command; } </dev/null >"$log" 2>&1; then
         tail -n 15 "$log" >&2
         die "apt-get could not install them (above); try: apt-get update && $command"
     fi

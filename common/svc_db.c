@@ -9,6 +9,7 @@
 #include <apr_dbd.h>
 
 #include "svc_db_class.h"
+#include "svc_db_session.h"
 #include "svc_time.h"
 
 #define SQLITE_BUSY_CODE 5
@@ -16,13 +17,19 @@
 #define BUSY_PAUSE_MS 20
 #define CHECKPOINT_PAGES 4000
 #define PAGES_PER_COMMIT 8 /* of small transactions, besides one per row */
+#define MYSQL_DUPLICATE 1062
+#define OR_NOTHING " ON CONFLICT DO NOTHING"
+#define END_OF_ROWS (-1) /* what apr_dbd_get_row answers after the last */
 
 struct svc_db_t {
     const apr_dbd_driver_t *driver;
     apr_dbd_t *handle;
     svc_db_engine_t engine;
     apr_pool_t *pool;       /* the connection's own */
+    apr_pool_t *prepared;   /* for the statements; made with the first */
     apr_hash_t *statements; /* svc_db_sql_t * -> apr_dbd_prepared_t * */
+    int count;              /* of statements prepared so far */
+    int is_set_up;          /* the session has its settings */
     int in_transaction;
     int last_code; /* of the last failure */
     int written; /* about how many pages of log since the last checkpoint */
@@ -79,23 +86,8 @@ static svc_err_t *failure(svc_db_t *db, int code, const char *doing,
                         kind == SVC_ERR_INTERNAL
                             ? "The database refused a statement"
                             : "The database is not available",
-                        "%s: %s (%d)", doing, text ? text : "no reason given",
-                        code);
-}
-
-/* What a new session of ours needs; in SQLite the last statement must return
- * no row, or the driver calls the whole text a failure. */
-static const char *session_setup(svc_db_engine_t engine)
-{
-    switch (engine) {
-    case SVC_DB_SQLITE:
-        return "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; "
-               "PRAGMA busy_timeout=0; PRAGMA synchronous=FULL";
-    case SVC_DB_MYSQL:
-        return "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
-    default:
-        return NULL;
-    }
+                        "%s: %s (%d)", doing,
+                        text && *text ? text : "no reason given", code);
 }
 
 static svc_db_t *wrap(const apr_dbd_driver_t *driver, apr_dbd_t *handle,
@@ -108,9 +100,60 @@ static svc_db_t *wrap(const apr_dbd_driver_t *driver, apr_dbd_t *handle,
     db->engine = svc_db_engine_of(apr_dbd_name(driver));
     db->pool = pool;
     db->statements = apr_hash_make(pool);
-    if (db->engine == SVC_DB_PGSQL)
-        svc_db_class_session(apr_dbd_native_handle(driver, handle));
     return db;
+}
+
+static int is_or_nothing(const char *text)
+{
+    apr_size_t length = strlen(text), end = sizeof(OR_NOTHING) - 1;
+
+    return length > end && strcmp(text + length - end, OR_NOTHING) == 0;
+}
+
+/* MariaDB has no ON CONFLICT: there a duplicate key is told from other refusals
+ * when it happens; it undoes its own statement alone. */
+static const char *without_or_nothing(const svc_db_t *db, const char *text,
+                                      apr_pool_t *pool)
+{
+    if (db->engine != SVC_DB_MYSQL || !is_or_nothing(text))
+        return text;
+    return apr_pstrmemdup(pool, text, strlen(text) - (sizeof(OR_NOTHING) - 1));
+}
+
+static int is_nothing(const svc_db_t *db, int code, const char *text)
+{
+    return db->engine == SVC_DB_MYSQL && code == MYSQL_DUPLICATE &&
+           is_or_nothing(text);
+}
+
+static svc_err_t *say(svc_db_t *db, const char *sql, apr_pool_t *pool)
+{
+    int changed = 0;
+    int code = apr_dbd_query(db->driver, db->handle, &changed,
+                             without_or_nothing(db, sql, pool));
+
+    return code && !is_nothing(db, code, sql) ? failure(db, code, sql, pool)
+                                              : NULL;
+}
+
+/* Makes the session ours, if it is not. mod_dbd's connections to a file stay as
+ * they are. */
+static svc_err_t *set_up(svc_db_t *db, apr_pool_t *pool)
+{
+    const char *const *statement = svc_db_session_setup(db->engine);
+    const char *limit = svc_db_session_limit(db->engine, SVC_DB_LIMIT_S, pool);
+    svc_err_t *err = NULL;
+
+    if (db->is_set_up)
+        return NULL;
+    if (db->engine == SVC_DB_PGSQL)
+        svc_db_class_session(apr_dbd_native_handle(db->driver, db->handle));
+    for (; *statement && !err; statement++)
+        err = say(db, *statement, pool);
+    if (!err && limit)
+        err = say(db, limit, pool);
+    db->is_set_up = !err;
+    return err;
 }
 
 svc_err_t *svc_db_open(svc_db_t **out, const char *driver_name,
@@ -129,6 +172,7 @@ svc_err_t *svc_db_open(svc_db_t **out, const char *driver_name,
                             "The database is not available",
                             "apr_dbd has no driver \"%s\" here", driver_name);
     apr_pool_create(&pool, parent);
+    params = svc_db_session_params(svc_db_engine_of(driver_name), params, pool);
     if (apr_dbd_open_ex(driver, pool, params, &handle, &reason) !=
         APR_SUCCESS) {
         err = svc_err_ours(scratch, SVC_ERR_UNAVAILABLE,
@@ -139,9 +183,7 @@ svc_err_t *svc_db_open(svc_db_t **out, const char *driver_name,
         return err;
     }
     db = wrap(driver, handle, pool);
-    if (session_setup(db->engine))
-        err = svc_db_text(db, session_setup(db->engine), scratch);
-    if (err)
+    if ((err = svc_db_text(db, "", scratch)))
         svc_db_close(db);
     else
         *out = db;
@@ -157,12 +199,23 @@ void svc_db_close(svc_db_t *db)
 svc_db_t *svc_db_adopt(const apr_dbd_driver_t *driver, apr_dbd_t *handle,
                        apr_pool_t *pool)
 {
-    return wrap(driver, handle, pool);
+    svc_db_t *db = wrap(driver, handle, pool);
+
+    db->is_set_up = db->engine == SVC_DB_SQLITE;
+    return db;
 }
 
 svc_db_engine_t svc_db_engine(const svc_db_t *db)
 {
     return db->engine;
+}
+
+static void forget_statements(svc_db_t *db)
+{
+    apr_hash_clear(db->statements);
+    /* SQLite's driver keeps a list of them. */
+    if (db->engine != SVC_DB_SQLITE && db->prepared)
+        apr_pool_clear(db->prepared);
 }
 
 /* May what just failed be tried again? Only outside a transaction, where nothing
@@ -172,8 +225,10 @@ svc_db_engine_t svc_db_engine(const svc_db_t *db)
  * recovers the log after a kill, or removes it as the last to close: that is
  * over soon (the driver may have waited already, up to 1.6 s each time).
  * A session that was reset, or a schema that changed, makes prepared statements
- * fail for ever: they are forgotten, once. */
-static int try_again(svc_db_t *db, apr_int64_t begin, int *has_forgotten)
+ * fail for ever: they are forgotten, once. libpq's check replaces a session that
+ * was lost by a new one. */
+static int try_again(svc_db_t *db, const svc_err_t *err, apr_int64_t begin,
+                     int *has_forgotten)
 {
     if (db->in_transaction)
         return 0;
@@ -186,21 +241,35 @@ static int try_again(svc_db_t *db, apr_int64_t begin, int *has_forgotten)
     if (*has_forgotten)
         return 0;
     *has_forgotten = 1;
-    apr_hash_clear(db->statements);
+    if (db->engine != SVC_DB_SQLITE) {
+        if (err->kind != SVC_ERR_RETRY ||
+            apr_dbd_check_conn(db->driver, db->pool, db->handle) != APR_SUCCESS)
+            return 0;
+        db->is_set_up = 0; /* it may be another session now */
+    }
+    forget_statements(db);
     return 1;
 }
 
 svc_err_t *svc_db_text(svc_db_t *db, const char *sql, apr_pool_t *pool)
 {
     apr_int64_t begin = svc_time_ticks();
+    int has_forgotten = 0;
     svc_err_t *err;
-    int has_forgotten = 0, changed = 0, code;
 
     do {
-        code = apr_dbd_query(db->driver, db->handle, &changed, sql);
-        err = code ? failure(db, code, sql, pool) : NULL;
-    } while (err && try_again(db, begin, &has_forgotten));
+        err = set_up(db, pool);
+        if (!err && *sql)
+            err = say(db, sql, pool);
+    } while (err && try_again(db, err, begin, &has_forgotten));
     return err;
+}
+
+svc_err_t *svc_db_limit(svc_db_t *db, int seconds, apr_pool_t *pool)
+{
+    const char *sql = svc_db_session_limit(db->engine, seconds, pool);
+
+    return sql ? svc_db_text(db, sql, pool) : NULL;
 }
 
 svc_err_t *svc_db_begin(svc_db_t *db, apr_pool_t *pool)
@@ -227,6 +296,8 @@ void svc_db_rollback(svc_db_t *db, apr_pool_t *pool)
     db->in_transaction = 0;
 }
 
+/* The name is new each time, in this session: both modules share mod_dbd's, and
+ * it may still know a statement that was forgotten here. */
 static svc_err_t *prepare(apr_dbd_prepared_t **out, svc_db_t *db,
                           const svc_db_sql_t *sql, apr_pool_t *pool)
 {
@@ -235,8 +306,13 @@ static svc_err_t *prepare(apr_dbd_prepared_t **out, svc_db_t *db,
     *out = apr_hash_get(db->statements, &sql, sizeof(sql));
     if (*out)
         return NULL;
-    code = apr_dbd_prepare(db->driver, db->pool, db->handle,
-                           sql->text[db->engine], sql->label, out);
+    if (!db->prepared)
+        apr_pool_create(&db->prepared, db->pool);
+    code = apr_dbd_prepare(db->driver, db->prepared, db->handle,
+                           without_or_nothing(db, sql->text[db->engine], pool),
+                           apr_psprintf(db->prepared, "svc_%pp_%d",
+                                        (void *)db, db->count++),
+                           out);
     if (code)
         return failure(db, code, sql->label, pool);
     apr_hash_set(db->statements,
@@ -269,40 +345,59 @@ typedef struct execution_t {
     apr_pool_t *pool;
 } execution_t;
 
+static svc_err_t *change(execution_t *run, apr_dbd_prepared_t *statement,
+                         int nargs, const char **values)
+{
+    svc_db_t *db = run->db;
+    int code = apr_dbd_pquery(db->driver, run->pool, db->handle, &run->changed,
+                              statement, nargs, values);
+
+    if (is_nothing(db, code, run->sql->text[db->engine]))
+        code = run->changed = 0;
+    if (code)
+        return failure(db, code, run->sql->label, run->pool);
+    db->written += run->changed;
+    return NULL;
+}
+
+/* Random access keeps the pgsql driver from hiding errors and from sleeping on
+ * an empty result; only mysql cannot step through it. */
+static svc_err_t *query(execution_t *run, apr_dbd_prepared_t *statement,
+                        int nargs, const char **values)
+{
+    svc_db_t *db = run->db;
+    apr_dbd_results_t *results = NULL;
+    svc_db_row_t row = { db, NULL, run->pool };
+    int code = apr_dbd_pselect(db->driver, run->pool, db->handle, &results,
+                               statement, db->engine != SVC_DB_MYSQL, nargs,
+                               values);
+
+    if (code)
+        return failure(db, code, run->sql->label, run->pool);
+    while ((code = apr_dbd_get_row(db->driver, run->pool, results, &row.row,
+                                   -1)) == 0) {
+        if (!run->refused)
+            run->refused = run->fn(run->baton, &row); /* the rest is read, so
+                                        that the connection is free again */
+    }
+    return code == END_OF_ROWS
+               ? NULL
+               : failure(db, code, run->sql->label, run->pool);
+}
+
 static svc_err_t *attempt(execution_t *run)
 {
     svc_db_t *db = run->db;
     int nargs = count_args(run->sql->text[db->engine]);
     const char **values = (const char **)run->args; /* apr_dbd lacks a const */
     apr_dbd_prepared_t *statement = NULL;
-    apr_dbd_results_t *results = NULL;
-    svc_db_row_t row = { db, NULL, run->pool };
-    svc_err_t *err = prepare(&statement, db, run->sql, run->pool);
-    int code;
+    svc_err_t *err;
 
-    if (err)
+    if ((err = set_up(db, run->pool)) ||
+        (err = prepare(&statement, db, run->sql, run->pool)))
         return err;
-    if (!run->fn) {
-        code = apr_dbd_pquery(db->driver, run->pool, db->handle, &run->changed,
-                              statement, nargs, values);
-        if (code)
-            return failure(db, code, run->sql->label, run->pool);
-        db->written += run->changed;
-        return NULL;
-    }
-    /* Random access keeps the pgsql driver from hiding errors and from
-     * sleeping on an empty result; only mysql cannot step through it. */
-    code = apr_dbd_pselect(db->driver, run->pool, db->handle, &results,
-                           statement, db->engine != SVC_DB_MYSQL, nargs,
-                           values);
-    if (code)
-        return failure(db, code, run->sql->label, run->pool);
-    while (apr_dbd_get_row(db->driver, run->pool, results, &row.row, -1) == 0) {
-        if (!run->refused)
-            run->refused = run->fn(run->baton, &row); /* the rest is read, so
-                                        that the connection is free again */
-    }
-    return NULL;
+    return run->fn ? query(run, statement, nargs, values)
+                   : change(run, statement, nargs, values);
 }
 
 static svc_err_t *execute(execution_t *run)
@@ -313,7 +408,7 @@ static svc_err_t *execute(execution_t *run)
 
     do {
         err = attempt(run);
-    } while (err && try_again(run->db, begin, &has_forgotten));
+    } while (err && try_again(run->db, err, begin, &has_forgotten));
     return err ? err : run->refused;
 }
 
@@ -380,7 +475,8 @@ svc_err_t *svc_db_now(apr_int64_t *out, svc_db_t *db, apr_pool_t *pool)
         { "SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) "
           "AS INTEGER)",
           "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
-          "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS INTEGER)" }
+          "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) "
+          "DIV 1000" }
     };
 
     return svc_db_get(out, db, &sql, NULL, pool);

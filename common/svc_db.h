@@ -16,6 +16,9 @@
 
 #include "svc_err.h"
 
+/* A connection's first limit: less than what a request waits. */
+#define SVC_DB_LIMIT_S 4
+
 struct apr_dbd_driver_t;
 struct apr_dbd_t;
 
@@ -27,10 +30,11 @@ typedef enum {
 } svc_db_engine_t;
 
 /* A statement in the dialect of each engine. Parameters are %s (text) and %lld
- * (integer); a literal % is written twice. The structure must outlive every
- * connection it is used on: its address is the key of the prepared statement. */
+ * (integer); a literal % is written twice. An INSERT may end in ON CONFLICT DO
+ * NOTHING, on MariaDB as well. The structure must outlive every connection it is
+ * used on: its address is the key of the prepared statement. */
 typedef struct svc_db_sql_t {
-    const char *label; /* lower case: PostgreSQL folds it */
+    const char *label; /* its name in a message */
     const char *text[SVC_DB_ENGINES];
 } svc_db_sql_t;
 
@@ -70,8 +74,11 @@ svc_db_t *svc_db_adopt(const struct apr_dbd_driver_t *driver,
 
 svc_db_engine_t svc_db_engine(const svc_db_t *db);
 
-/* Runs SQL given as text, without a result. */
+/* Runs SQL given as text, without a result; "" only makes the session ours. */
 svc_err_t *svc_db_text(svc_db_t *db, const char *sql, apr_pool_t *pool);
+
+/* How long a statement may take from now on; 0: as long as it likes. */
+svc_err_t *svc_db_limit(svc_db_t *db, int seconds, apr_pool_t *pool);
 
 /* A transaction. On SQLite it takes the write lock at once. A failed commit
  * leaves the outcome open on a networked engine; roll back or close then. */

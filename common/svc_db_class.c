@@ -45,8 +45,8 @@ static svc_err_kind_t class_sqlite(int code, const char *text)
 /* SQLSTATE classes (PostgreSQL manual, appendix A). */
 static svc_err_kind_t class_pgsql(const char *text)
 {
-    static const char *const retry[] = { "40001", "40P01", "55P03", "57P01",
-                                         "57P02", "57P03", "08",    "26000",
+    static const char *const retry[] = { "40",    "55P03", "57P01", "57P02",
+                                         "57P03", "08",    "25P03", "26000",
                                          "0A000" };
     static const char *const unavailable[] = { "53", "57014", "58", "25006",
                                                "42P01", "28", "3D000" };
@@ -71,20 +71,37 @@ static svc_err_kind_t class_pgsql(const char *text)
 static svc_err_kind_t class_mysql(int code)
 {
     switch (code) {
+    case 1020: /* record has changed since last read */
+    case 1152: /* aborted connection */
+    case 1158: /* the network, reading or writing */
+    case 1159:
+    case 1160:
+    case 1161:
+    case 1184: /* aborted connection */
     case 1205: /* lock wait timeout */
     case 1213: /* deadlock, or a certification failure of Galera */
+    case 1243: /* unknown prepared statement */
+    case 1317: /* query was interrupted */
+    case 1412: /* table definition has changed */
+    case 1615: /* prepared statement needs to be re-prepared */
     case 1927: /* connection was killed */
     case 2006: /* server has gone away */
     case 2013: /* lost connection during query */
+    case 2014: /* commands out of sync */
     case 2030: /* statement not prepared */
+    case 2055: /* lost connection, with the system's reason */
         return SVC_ERR_RETRY;
     case 1021: /* disk full */
     case 1040: /* too many connections */
     case 1047: /* Galera: node is not part of the primary component */
     case 1053: /* server shutdown */
     case 1114: /* table full */
+    case 1142: /* not permitted */
     case 1146: /* no such table */
+    case 1203: /* too many connections of this user */
     case 1290: /* read only */
+    case 1836:
+    case 1969: /* took longer than max_statement_time */
     case 2002: /* cannot connect */
     case 2003:
         return SVC_ERR_UNAVAILABLE;

@@ -30,8 +30,7 @@ svc_inbox_t *svc_inbox_create(const char *service, apr_pool_t *pool)
     inbox->insert_cursor = svc_db_sql(
         "svc_inbox_insert_cursor", service,
         "INSERT INTO #_cursor (source, position, event_id) "
-        "SELECT %s, %lld, %s "
-        "WHERE NOT EXISTS (SELECT 1 FROM #_cursor WHERE source = %s)", pool);
+        "VALUES (%s, %lld, %s) ON CONFLICT DO NOTHING", pool);
     inbox->update_cursor = svc_db_sql(
         "svc_inbox_update_cursor", service,
         "UPDATE #_cursor SET position = %lld, event_id = %s "
@@ -42,8 +41,7 @@ svc_inbox_t *svc_inbox_create(const char *service, apr_pool_t *pool)
     inbox->insert_parked = svc_db_sql(
         "svc_inbox_insert_parked", service,
         "INSERT INTO #_parked (entity_id, version, subject, event) "
-        "SELECT %s, %lld, %s, %s WHERE NOT EXISTS (SELECT 1 FROM #_parked "
-        "WHERE entity_id = %s AND version = %lld)", pool);
+        "VALUES (%s, %lld, %s, %s) ON CONFLICT DO NOTHING", pool);
     inbox->read_parked = svc_db_sql(
         "svc_inbox_read_parked", service,
         "SELECT subject, event FROM #_parked "
@@ -96,7 +94,7 @@ svc_err_t *svc_inbox_move_cursor(int *moved, svc_stream_tx_t *tx,
     const char *update[] = { position, to->event_id, source,
                              svc_db_arg(from->position, tx->pool),
                              from->event_id };
-    const char *insert[] = { source, position, to->event_id, source };
+    const char *insert[] = { source, position, to->event_id };
     svc_err_t *err = svc_db_run(moved, tx->db, &inbox->update_cursor, update,
                                 tx->pool);
 
@@ -124,8 +122,8 @@ svc_err_t *svc_inbox_park(int *kept, svc_stream_tx_t *tx,
                           apr_int64_t version, const char *subject,
                           const char *text)
 {
-    const char *number = svc_db_arg(version, tx->pool);
-    const char *args[] = { entity, number, subject, text, entity, number };
+    const char *args[] = { entity, svc_db_arg(version, tx->pool), subject,
+                           text };
     apr_int64_t count = 0;
     svc_err_t *err = svc_db_get(&count, tx->db, &inbox->count_parked, NULL,
                                 tx->pool);

@@ -5,35 +5,82 @@
 
 #include <apr_strings.h>
 
-static const char *replace(const char *text, const char *what,
-                           const char *with, apr_pool_t *pool)
+/* TEXT with WORDS replaced by BY, everywhere. */
+static const char *replace(const char *text, const char *words, const char *by,
+                           apr_pool_t *pool)
 {
-    const char *at;
+    const char *done = "", *at;
 
-    while ((at = strstr(text, what)))
-        text = apr_pstrcat(pool, apr_pstrmemdup(pool, text,
-                                                (apr_size_t)(at - text)),
-                           with, at + strlen(what), NULL);
-    return text;
+    for (; (at = strstr(text, words)); text = at + strlen(words))
+        done = apr_pstrcat(pool, done,
+                           apr_pstrmemdup(pool, text, (apr_size_t)(at - text)),
+                           by, NULL);
+    return apr_pstrcat(pool, done, text, NULL);
 }
 
-/* A table's primary key is its place on disk on SQLite, as it is on InnoDB. What
- * is computed from other columns can be indexed without being stored, but not on
- * PostgreSQL before 18; SQLite on the other hand adds it to a table only so. */
+/* Text is compared byte by byte, as SQLite does: ids and names are the same on
+ * all engines, and in the same order, whatever the language of the server. */
+static const char *compare_bytes(const char *ddl, apr_pool_t *pool)
+{
+    const char *done = "", *at, *end;
+
+    for (; (at = strstr(ddl, "VARCHAR(")) && (end = strchr(at, ')'));
+         ddl = end + 1)
+        done = apr_pstrcat(pool, done,
+                           apr_pstrmemdup(pool, ddl,
+                                          (apr_size_t)(end + 1 - ddl)),
+                           " COLLATE \"C\"", NULL);
+    return apr_pstrcat(pool, done, ddl, NULL);
+}
+
+/* MariaDB commits at each change of a table: one that broke off in the middle is
+ * begun again, and two machines may be at it at once. */
+static const char *if_not_exists(const char *ddl, apr_pool_t *pool)
+{
+    static const char *const words[] = { "CREATE TABLE ", "INDEX ",
+                                         "ADD COLUMN " };
+    size_t i;
+
+    if (strstr(ddl, "IF NOT EXISTS"))
+        return ddl;
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        ddl = replace(ddl, words[i],
+                      apr_pstrcat(pool, words[i], "IF NOT EXISTS ", NULL),
+                      pool);
+    return ddl;
+}
+
 static const char *dialect(svc_db_engine_t engine, const char *ddl,
                            apr_pool_t *pool)
 {
-    static const char *const suffix[SVC_DB_ENGINES] = {
-        " WITHOUT ROWID", "",
-        " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
-    };
+    int is_table = strncmp(ddl, "CREATE TABLE", 12) == 0;
 
-    if (engine == SVC_DB_PGSQL) /* it has one type for texts of any length */
-        ddl = replace(replace(ddl, "MEDIUMTEXT", "TEXT", pool), ") VIRTUAL",
-                      ") STORED", pool);
-    if (strncmp(ddl, "CREATE TABLE", 12) != 0)
-        return ddl;
-    return apr_pstrcat(pool, ddl, suffix[engine], NULL);
+    switch (engine) {
+    case SVC_DB_SQLITE: /* the primary key is the place on disk, as on InnoDB */
+        return is_table ? apr_pstrcat(pool, ddl, " WITHOUT ROWID", NULL) : ddl;
+    case SVC_DB_PGSQL: /* it has one type for long texts, and before 18 it
+                          stores what is computed from other columns */
+        ddl = replace(ddl, "MEDIUMTEXT", "TEXT", pool);
+        return compare_bytes(replace(ddl, ") VIRTUAL", ") STORED", pool),
+                             pool);
+    default:
+        ddl = if_not_exists(ddl, pool);
+        return is_table ? apr_pstrcat(pool, ddl,
+                                      " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 "
+                                      "COLLATE=utf8mb4_nopad_bin", NULL)
+                        : ddl;
+    }
+}
+
+/* One machine at a time; where there is one writers' lock for all, or where
+ * every step can be repeated, nothing is needed. */
+static svc_err_t *lock(svc_db_t *db, const char *service, apr_pool_t *pool)
+{
+    if (svc_db_engine(db) != SVC_DB_PGSQL)
+        return NULL;
+    return svc_db_text(
+        db, apr_psprintf(pool, "SELECT pg_advisory_xact_lock(hashtext("
+                               "current_schema() || ' %s'))", service), pool);
 }
 
 static svc_err_t *upgrade(svc_db_t *db, const svc_schema_t *schema,
@@ -67,14 +114,14 @@ static svc_err_t *migrate(svc_db_t *db, const svc_schema_t *schema,
         "(id BIGINT NOT NULL PRIMARY KEY, version BIGINT NOT NULL)",
         schema->service);
     const char *insert = apr_psprintf(
-        pool,
-        "INSERT INTO %s_schema (id, version) SELECT 1, 0 "
-        "WHERE NOT EXISTS (SELECT 1 FROM %s_schema)",
-        schema->service, schema->service);
+        pool, "INSERT INTO %s_schema (id, version) VALUES (1, 0) "
+              "ON CONFLICT DO NOTHING", schema->service);
     apr_int64_t version = -1;
     svc_err_t *err;
 
-    if ((err = svc_db_text(db, dialect(svc_db_engine(db), create, pool),
+    if ((err = lock(db, schema->service, pool)) ||
+        (err = svc_db_limit(db, 0, pool)) || /* an index takes its time */
+        (err = svc_db_text(db, dialect(svc_db_engine(db), create, pool),
                            pool)) ||
         (err = svc_db_text(db, insert, pool)) ||
         (err = svc_db_get(&version, db, &schema->read_version, NULL, pool)))
@@ -102,5 +149,5 @@ svc_err_t *svc_schema_migrate(svc_db_t *db, const svc_schema_t *schema,
         err = svc_db_commit(db, pool);
     if (err)
         svc_db_rollback(db, pool);
-    return err;
+    return err ? err : svc_db_limit(db, SVC_DB_LIMIT_S, pool);
 }

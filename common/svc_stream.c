@@ -29,8 +29,8 @@ svc_stream_t *svc_stream_create(const char *service, const char *publisher,
     stream->publisher = publisher;
     stream->create_head = svc_db_sql(
         "svc_stream_create_head", service,
-        "INSERT INTO #_head (id, source, position) SELECT 1, %s, 0 "
-        "WHERE NOT EXISTS (SELECT 1 FROM #_head)", pool);
+        "INSERT INTO #_head (id, source, position) VALUES (1, %s, 0) "
+        "ON CONFLICT DO NOTHING", pool);
     stream->raise_head = svc_db_sql(
         "svc_stream_raise_head", service,
         "UPDATE #_head SET position = position + %lld WHERE id = 1", pool);
@@ -75,7 +75,7 @@ svc_stream_t *svc_stream_create(const char *service, const char *publisher,
     stream->insert_trimmed = svc_db_sql(
         "svc_stream_insert_trimmed", service,
         "INSERT INTO #_trimmed (id, position, event_id) "
-        "SELECT 1, %lld, %s WHERE NOT EXISTS (SELECT 1 FROM #_trimmed)", pool);
+        "VALUES (1, %lld, %s) ON CONFLICT DO NOTHING", pool);
     stream->read_published = svc_db_sql(
         "svc_stream_read_published", service,
         "SELECT position FROM #_publisher WHERE endpoint = %s", pool);

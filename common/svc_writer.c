@@ -265,6 +265,15 @@ static void pause_before(int tries)
     apr_sleep((ms / 2 + rand() % ms) * 1000); /* jitter, against lockstep */
 }
 
+/* Is what the database refused refused for good? Where others write at the same
+ * time they may have changed what it was about: it is tried once more. */
+static int is_final(const svc_writer_t *writer, const svc_err_t *err, int tries)
+{
+    return err->kind == SVC_ERR_INTERNAL &&
+           (tries > 0 || svc_db_engine_of(writer->config->driver) ==
+                             SVC_DB_SQLITE);
+}
+
 /* Carries out a batch under the lock: retries what is transient, and runs the
  * commands one by one when the batch as a whole is refused. */
 static void carry_out(svc_writer_t *writer, svc_command_t **batch, int count)
@@ -283,11 +292,12 @@ static void carry_out(svc_writer_t *writer, svc_command_t **batch, int count)
         if (!err)
             break;
         failed = recover(&committed, writer, &tx);
-        if (committed || err->kind == SVC_ERR_INTERNAL)
+        if (committed || is_final(writer, err, tries))
             break;
         if (failed)
             err = failed;
-        if (err->kind != SVC_ERR_RETRY || svc_time_ticks() >= deadline)
+        if ((err->kind != SVC_ERR_RETRY && err->kind != SVC_ERR_INTERNAL) ||
+            svc_time_ticks() >= deadline)
             break;
         pause_before(tries);
     }

@@ -114,18 +114,31 @@ static svc_err_t *insert(void *baton, svc_stream_tx_t *tx,
     return err;
 }
 
-/* Claims the ticket for the order; CHANGED is 0 when it is somebody's. */
-static svc_err_t *claim(int *changed, const order_t *order, svc_stream_tx_t *tx,
+/* Claims the ticket for the order; TICKET is as it is then. FOUND is 0 when there
+ * is none, CHANGED when it is somebody's. */
+static svc_err_t *claim(int *found, int *changed, orders_ticket_t *ticket,
+                        const order_t *order, svc_stream_tx_t *tx,
                         apr_pool_t *pool)
 {
     const char *holder;
+    int tries = 0;
     svc_err_t *err = orders_store_active(&holder, tx->db, order->ticket_id,
                                          pool);
 
     if (!err && holder) /* the row's expiry counts, not the sweep's */
         err = orders_change_expire(changed, tx, holder);
-    return err ? err : orders_store_claim(changed, tx, order->ticket_id,
-                                          order->id);
+    if (err)
+        return err;
+    /* Where several write at once, the ticket may become known right after it
+     * could not be claimed: only one that was there before is another's. */
+    do {
+        if ((err = orders_store_claim(changed, tx, order->ticket_id,
+                                      order->id)) ||
+            (err = orders_store_get_ticket(found, ticket, tx->db,
+                                           order->ticket_id, pool)))
+            return err;
+    } while (*found && !*changed && tries++ == 0);
+    return NULL;
 }
 
 static void fill_in(order_t *order, const orders_ticket_t *ticket,
@@ -152,10 +165,10 @@ svc_err_t *orders_service_create(order_t *order, svc_stream_tx_t *tx,
     if (limit && !svc_err_is_domain(limit))
         return limit;
     order->id = svc_id_new(pool);
-    if (!limit)
-        err = claim(&changed, order, tx, pool);
-    if (err || (err = orders_store_get_ticket(&found, &ticket, tx->db,
-                                              order->ticket_id, pool)))
+    err = limit ? orders_store_get_ticket(&found, &ticket, tx->db,
+                                          order->ticket_id, pool)
+                : claim(&found, &changed, &ticket, order, tx, pool);
+    if (err)
         return err;
     if (!found)
         return svc_err_make(pool, SVC_ERR_NOT_FOUND, "There is no such ticket");

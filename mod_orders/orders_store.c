@@ -11,11 +11,6 @@
     "UPDATE orders SET status = 'cancelled', cancel_reason = %s, " \
     "active_ticket_id = NULL, due_at = NULL, " CHANGE " WHERE id = %s "
 
-#define INSERT_TICKET(insert, on_conflict) \
-    insert " orders_tickets (id, source, title, user_id, order_id, cents, " \
-    "version, claimed_by) VALUES (%s, %s, %s, %s, %s, %lld, %lld, " \
-    "(SELECT o.id FROM orders o WHERE o.active_ticket_id = %s))" on_conflict
-
 static void read_order(order_t *order, const svc_db_row_t *row)
 {
     order->id = svc_db_row_text(row, 0);
@@ -283,9 +278,11 @@ svc_err_t *orders_store_insert_ticket(int *changed, svc_stream_tx_t *tx,
 {
     static const svc_db_sql_t sql = {
         "orders_store_insert_ticket",
-        { INSERT_TICKET("INSERT INTO", " ON CONFLICT DO NOTHING"),
-          INSERT_TICKET("INSERT INTO", " ON CONFLICT DO NOTHING"),
-          INSERT_TICKET("INSERT IGNORE INTO", "") }
+        SVC_DB_SAME("INSERT INTO orders_tickets (id, source, title, user_id, "
+                    "order_id, cents, version, claimed_by) "
+                    "VALUES (%s, %s, %s, %s, %s, %lld, %lld, "
+                    "(SELECT o.id FROM orders o WHERE o.active_ticket_id = %s))"
+                    " ON CONFLICT DO NOTHING")
     };
     const char *args[] = { ticket->id,
                            ticket->source,

@@ -175,11 +175,10 @@ svc_err_t *tickets_store_remember(svc_stream_tx_t *tx, const char *order_id)
     static const svc_db_sql_t insert = {
         "tickets_store_remember",
         SVC_DB_SAME("INSERT INTO tickets_cancelled (order_id, recorded_at) "
-                    "SELECT %s, %lld WHERE NOT EXISTS (SELECT 1 FROM "
-                    "tickets_cancelled WHERE order_id = %s)")
+                    "VALUES (%s, %lld) ON CONFLICT DO NOTHING")
     };
     const char *old[] = { svc_db_arg(tx->now - TICKETS_REMEMBER_MS, tx->pool) };
-    const char *args[] = { order_id, svc_db_arg(tx->now, tx->pool), order_id };
+    const char *args[] = { order_id, svc_db_arg(tx->now, tx->pool) };
     svc_err_t *err = svc_db_run(NULL, tx->db, &forget, old, tx->pool);
 
     return err ? err : svc_db_run(NULL, tx->db, &insert, args, tx->pool);

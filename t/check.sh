@@ -5,9 +5,10 @@
 #
 # All runs in a private copy, which an unprivileged user owns when this is started by root; t/root/*.t stay root.
 # t/root/long, where a suite takes more than a minute, is run only when it is named.
-# Environment: MPM (event, worker, prefork), SANITIZE and CC (apxs-build.sh), V=1 (each assertion), KEEP=1 (keep the
-# copy, with its logs, also after success), SEEDS (schedules of the simulation), TEST_PRISM=1 (what the Perl suites ask and
-# are answered is judged by docs/openapi.yaml).
+# Environment: DB (sqlite3, pgsql, mysql: the engine; the last two are private servers), MPM (event, worker, prefork),
+# SANITIZE and CC (apxs-build.sh), V=1 (each assertion), KEEP=1 (keep the copy, with its logs, also after success),
+# SEEDS (schedules of the simulation), TEST_PRISM=1 (what the Perl suites ask and are answered is judged by
+# docs/openapi.yaml).
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top" || exit 1
@@ -18,6 +19,8 @@ export SANITIZE=${SANITIZE:-} MPM=${MPM:-event}
 export BUILD=${BUILD:-build${SANITIZE:+/${SANITIZE//,/-}}}
 [ -z "$SANITIZE" ] || export SEEDS=${SEEDS:-200}   # sanitizers are slow
 case $MPM in event|worker|prefork) ;; *) die "MPM=$MPM: say event, worker or prefork" ;; esac
+export TEST_DB=${DB:-sqlite3}
+case $TEST_DB in sqlite3|pgsql|mysql) ;; *) die "DB=$TEST_DB: say sqlite3, pgsql or mysql" ;; esac
 ./apxs-build.sh modules tools units sim crash || die "the build failed"
 
 libexec=$(apxs -q LIBEXECDIR)
@@ -42,7 +45,8 @@ tar -c --exclude=./.git --exclude=./build --exclude=./run --exclude=node_modules
     die "could not copy the checkout"
 mkdir "$work/build" && cp -a "$BUILD"/{*.so,svc-keygen,obj,unit,sim} "$work/build/" || die "could not copy the build"
 sed -i -e "s,/usr/lib/apache2/modules,$libexec,; s,mpm_event,mpm_$MPM,g" "$work/t/conf/modules.conf"
-mkdir -p "$work/t/logs" "$work/tmp"
+mkdir -p "$work/t/logs" "$work/tmp" "$work/db"
+export TEST_DB_DIR=$work/db
 
 if [ -n "$SANITIZE" ]; then   # the runtime must come first in a program that was not built with it
     runtime=asan; [ "$SANITIZE" = thread ] && runtime=tsan
@@ -110,6 +114,16 @@ for suite in "${suites[@]}"; do
     fi
 done
 suites=("${kept[@]}")
+
+# What is about SQLite says so in its first lines.
+if [ $TEST_DB != sqlite3 ]; then
+    kept=()
+    for suite in "${suites[@]}"; do
+        case $suite in *.t) head -n 12 "$suite" | grep -q '^# Of SQLite only' && continue ;; esac
+        kept+=("$suite")
+    done
+    suites=("${kept[@]}")
+fi
 if [ -n "${TEST_PRISM:-}" ]; then
     has_node t/openapi || die "TEST_PRISM needs node, and npm ci in t/openapi/"
     folders="$folders t/openapi"

@@ -11,6 +11,7 @@ use TAP::Harness ();
 use TAP::Parser::Aggregator ();
 use TestSvc::Judge ();
 use Time::HiRes qw(sleep time);
+use TestSvc::Database ();
 
 my @suites = @ARGV;
 my $Limit = $ENV{SOAK} ? 7200 : 420;   # seconds for one suite
@@ -18,6 +19,7 @@ my @as = $ENV{TEST_USER} ? ('runuser', '-u', $ENV{TEST_USER}, '--') : ();
 my @failures;                          # what failed beside assertions
 $ENV{$_} = 1 for qw(APACHE_TEST_ULIMIT_SET APACHE_TEST_NO_STICKY_PREFERENCES);
 $ENV{APACHE_TEST_STARTUP_TIMEOUT} = 60;
+delete @ENV{ grep { /^PG/ } keys %ENV };   # what libpq would listen to
 delete @ENV{qw(http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy ALL_PROXY)};
 $| = 1;
 
@@ -129,17 +131,45 @@ sub sum_up {   # what of the document was seen; nothing at all is a failure, wha
     push @failures, "$said->{violations} answers or requests are not as docs/openapi.yaml says" if $said->{violations};
 }
 
+# The engine that DB= names, and the sites of the shared server on it.
+sub start_engine {
+    my $engine = TestSvc::Database->shared;
+    my $why = $engine->lacks;
+    if (!defined $why) {
+        return $engine if eval { $engine->start(@as); 1 };
+        $why = $@;
+        die $why if $ENV{CI} || $why !~ /does not start/;
+    }
+    my $says = $engine->name . " cannot be started here: $why";
+    die "$says\n" if $ENV{CI};   # nothing is left out there
+    print "check: $says; all was left out\n0 passed, 0 failed\n";
+    exit 0;
+}
+
+sub adapt_sites {
+    my ($engine) = @_;
+    my $file = 't/conf/extra.conf.in';
+    open my $in, '<', $file or die "$file: $!";
+    my $conf = do { local $/; <$in> };
+    open my $out, '>', $file or die "$file: $!";
+    print $out $engine->adapt($conf, t_logs => "$ENV{HOME}/t/logs");
+    close $out or die "$file: $!";
+}
+
 my ($passed, $failed) = (0, 0);
-my $server;
+my ($server, $engine);
 my $judge = $ENV{TEST_PRISM} ? TestSvc::Judge->new('docs/openapi.yaml') : undef;
 $ENV{TEST_PRISM} = $judge->url if $judge;
-$SIG{INT} = $SIG{TERM} = sub { stop_server($server) if $server; exit 130 };
+$SIG{INT} = $SIG{TERM} = sub { stop_server($server) if $server; $engine->stop if $engine; exit 130 };
 push @failures, 'there is no suite to run' unless @suites;
+$engine = start_engine() if @suites;
+adapt_sites($engine) if $engine && !$engine->is_file;
 $server = start_server() if grep { needs_server($_) } @suites;
 @suites = grep { !needs_server($_) } @suites unless $server;
 ($passed, $failed) = run_suites(@suites) if @suites;
 stop_server($server) if $server;
 sum_up($judge) if $judge;
+eval { $engine->stop; 1 } or push @failures, $@ if $engine;
 push @failures, map { "a sanitizer reported: $_" } glob 't/logs/sanitizer.*';
 
 print "check: $_\n" for @failures;

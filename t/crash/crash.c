@@ -1,6 +1,6 @@
 /* crash: ends a child of httpd by SIGKILL at a numbered place, once. A library
- * for LD_PRELOAD: it stands before zmq_send, zmq_msg_recv and sqlite3_step, so
- * that what is tested is what is shipped. t/lib/TestSvc/Crash.pm is its other
+ * for LD_PRELOAD: it stands before zmq_send, zmq_msg_recv and what apr_dbd's
+ * drivers call, so that what is tested is what is shipped. t/lib/TestSvc/Crash.pm is its other
  * half.
  *
  * The folder CRASH_DIR holds
@@ -15,6 +15,7 @@
  */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,10 +42,24 @@ enum {
     PAGE = 13       /* a page is received, and not applied */
 };
 
-/* SQLite's header is not needed to build the modules, nor is it for this. */
+/* The databases' headers are not needed to build the modules, nor are they for
+ * this. */
 typedef struct sqlite3_stmt sqlite3_stmt;
+typedef struct PGconn PGconn;
+typedef struct PGresult PGresult;
+typedef struct MYSQL MYSQL;
+typedef struct MYSQL_STMT MYSQL_STMT;
 int sqlite3_step(sqlite3_stmt *statement);
+PGresult *PQexec(PGconn *conn, const char *sql);
+PGresult *PQexecPrepared(PGconn *conn, const char *name, int count,
+                         const char *const *values, const int *lengths,
+                         const int *formats, int format);
+int mysql_query(MYSQL *conn, const char *sql);
+int mysql_stmt_prepare(MYSQL_STMT *statement, const char *sql,
+                       unsigned long length);
+int mysql_stmt_execute(MYSQL_STMT *statement);
 #define SQLITE_DONE 101
+#define PGRES_COMMAND_OK 1
 
 static pid_t parent; /* httpd's: the library is loaded once, by it */
 
@@ -238,17 +253,13 @@ static int is_written(const char *sql, const char *table)
             begins(sql, strlen(sql), "UPDATE"));
 }
 
-int sqlite3_step(sqlite3_stmt *statement)
+static int is_commit(const char *sql)
 {
-    int (*step)(sqlite3_stmt *) =
-        (int (*)(sqlite3_stmt *))next("sqlite3_step");
-    const char *(*text)(sqlite3_stmt *) =
-        (const char *(*)(sqlite3_stmt *))next("sqlite3_sql");
-    const char *sql = statement ? text(statement) : NULL;
-    int rc, is_commit;
+    return strcmp(sql, "COMMIT") == 0;
+}
 
-    if (!sql)
-        return step(statement);
+static void before(const char *sql)
+{
     names(sql, "head");
     if (begins(sql, strlen(sql), "BEGIN"))
         memset(&tx, 0, sizeof(tx));
@@ -259,17 +270,164 @@ int sqlite3_step(sqlite3_stmt *statement)
     }
     if (is_written(sql, "publisher"))
         tx.has_mark = 1;
-    is_commit = strcmp(sql, "COMMIT") == 0;
-    if (is_commit)
+    if (is_commit(sql))
         come_by(tx.moves_cursor ? APPLY : tx.has_event ? COMMIT : 0);
-    if (is_commit && tx.has_mark)
+    if (is_commit(sql) && tx.has_mark)
         come_by(MARK);
-    rc = step(statement);
-    if (is_commit && rc == SQLITE_DONE)
+}
+
+static void after(const char *sql, int is_done)
+{
+    if (is_commit(sql) && is_done)
         come_by(tx.moves_cursor ? APPLIED : tx.has_event ? COMMITTED : 0);
-    if (is_written(sql, "cursor") && rc == SQLITE_DONE) {
+    if (is_written(sql, "cursor") && is_done) {
         tx.moves_cursor = 1;
         come_by(CURSOR);
     }
+}
+
+int sqlite3_step(sqlite3_stmt *statement)
+{
+    int (*step)(sqlite3_stmt *) =
+        (int (*)(sqlite3_stmt *))next("sqlite3_step");
+    const char *(*text)(sqlite3_stmt *) =
+        (const char *(*)(sqlite3_stmt *))next("sqlite3_sql");
+    const char *sql = statement ? text(statement) : NULL;
+    int rc;
+
+    if (sql)
+        before(sql);
+    rc = step(statement);
+    if (sql)
+        after(sql, rc == SQLITE_DONE);
+    return rc;
+}
+
+/* --- servers: a statement is prepared under a name, or as an object --------- */
+
+typedef struct prepared_t {
+    char name[64];
+    char *sql;
+    struct prepared_t *next;
+} prepared_t;
+
+static prepared_t *prepared;
+static pthread_mutex_t prepared_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static prepared_t *find(const char *name)
+{
+    prepared_t *found = prepared;
+
+    while (found && strcmp(found->name, name) != 0)
+        found = found->next;
+    return found;
+}
+
+static void remember(const char *name, const char *sql)
+{
+    prepared_t *entry;
+
+    pthread_mutex_lock(&prepared_mutex);
+    entry = find(name);
+    if (!entry) {
+        entry = calloc(1, sizeof(*entry));
+        snprintf(entry->name, sizeof(entry->name), "%s", name);
+        entry->next = prepared;
+        prepared = entry;
+    }
+    entry->sql = strdup(sql); /* the old one may be in use */
+    pthread_mutex_unlock(&prepared_mutex);
+}
+
+static const char *text_of(const char *name)
+{
+    prepared_t *entry;
+    const char *sql;
+
+    pthread_mutex_lock(&prepared_mutex);
+    entry = find(name);
+    sql = entry ? entry->sql : "";
+    pthread_mutex_unlock(&prepared_mutex);
+    return sql;
+}
+
+static int is_done(const PGresult *result)
+{
+    int (*status)(const PGresult *) =
+        (int (*)(const PGresult *))next("PQresultStatus");
+
+    return result && status(result) == PGRES_COMMAND_OK;
+}
+
+PGresult *PQexec(PGconn *conn, const char *sql)
+{
+    PGresult *(*exec)(PGconn *, const char *) =
+        (PGresult *(*)(PGconn *, const char *))next("PQexec");
+    char name[64];
+    PGresult *result;
+
+    if (sscanf(sql, "PREPARE %63s", name) == 1 && strstr(sql, " AS "))
+        remember(name, strstr(sql, " AS ") + 4);
+    before(sql);
+    result = exec(conn, sql);
+    after(sql, is_done(result));
+    return result;
+}
+
+PGresult *PQexecPrepared(PGconn *conn, const char *name, int count,
+                         const char *const *values, const int *lengths,
+                         const int *formats, int format)
+{
+    PGresult *(*exec)(PGconn *, const char *, int, const char *const *,
+                      const int *, const int *, int) =
+        (PGresult *(*)(PGconn *, const char *, int, const char *const *,
+                       const int *, const int *, int))next("PQexecPrepared");
+    const char *sql = text_of(name);
+    PGresult *result;
+
+    before(sql);
+    result = exec(conn, name, count, values, lengths, formats, format);
+    after(sql, is_done(result));
+    return result;
+}
+
+int mysql_query(MYSQL *conn, const char *sql)
+{
+    int (*query)(MYSQL *, const char *) =
+        (int (*)(MYSQL *, const char *))next("mysql_query");
+    int rc;
+
+    before(sql);
+    rc = query(conn, sql);
+    after(sql, rc == 0);
+    return rc;
+}
+
+int mysql_stmt_prepare(MYSQL_STMT *statement, const char *sql,
+                       unsigned long length)
+{
+    int (*prepare)(MYSQL_STMT *, const char *, unsigned long) =
+        (int (*)(MYSQL_STMT *, const char *, unsigned long))next(
+            "mysql_stmt_prepare");
+    char name[64];
+
+    snprintf(name, sizeof(name), "%p", (void *)statement);
+    remember(name, sql);
+    return prepare(statement, sql, length);
+}
+
+int mysql_stmt_execute(MYSQL_STMT *statement)
+{
+    int (*execute)(MYSQL_STMT *) =
+        (int (*)(MYSQL_STMT *))next("mysql_stmt_execute");
+    char name[64];
+    const char *sql;
+    int rc;
+
+    snprintf(name, sizeof(name), "%p", (void *)statement);
+    sql = text_of(name);
+    before(sql);
+    rc = execute(statement);
+    after(sql, rc == 0);
     return rc;
 }

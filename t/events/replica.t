@@ -9,8 +9,7 @@ use TestSvc::Event;
 my $source = 'urn:uuid:' . new_uuid();
 my $sequence = 0;
 my $bus = TestSvc::Event->publisher(endpoint('RAW_TICKETS_PUB'))->wait_subscriber('ticket:created')->wait_subscriber('ticket:updated');
-my $raw = db('raw');
-$raw->{sqlite_unicode} = 1;
+my $raw = db('raw', unicode => 1);
 
 sub announce {   # version $version of ticket $id
     my ($id, $version, %data) = @_;

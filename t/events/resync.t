@@ -3,9 +3,6 @@
 use strict;
 use warnings FATAL => 'all';
 use Apache::Test qw(-withtestmore);
-use DBI ();
-use Fcntl qw(F_SETLKW F_WRLCK F_UNLCK SEEK_SET);
-use File::Copy 'copy';
 use Time::HiRes qw(sleep time);
 use TestSvc;
 use TestSvc::Clients;
@@ -31,26 +28,20 @@ CONF
 sub backup {
     my ($server, $name) = @_;
     $server->stop;
-    copy($server->db_file, $server->dir . "/$name") or die "backup: $!";
+    $server->engine->backup($server->db_file, $name);
     $server->start;
 }
 sub restore {
     my ($server, $name) = @_;
     $server->stop;
-    copy($server->dir . "/$name", $server->db_file) or die "restore: $!";
-    unlink map { $server->db_file . $_ } '-wal', '-shm';
+    $server->engine->restore($server->db_file, $name);
     $server->start;
 }
 sub change {   # what nobody does to a service that runs
     my ($server, @sql) = @_;
-    my $db = DBI->connect('dbi:SQLite:dbname=' . $server->db_file, '', '', { RaiseError => 1 });
+    my $db = db($server, write => 1);
     $db->do($_) for @sql;
     $db->disconnect;
-}
-sub lock_writer {   # writers take turns by this lock: while we have it none writes
-    my ($server, $type) = @_;
-    open $server->{lock}, '+<', $server->db_file . '.lock' or die "lock: $!" unless $server->{lock};
-    fcntl $server->{lock}, F_SETLKW, pack 's s l! l! i', $type, SEEK_SET, 0, 0, 0 or die "fcntl: $!";
 }
 sub head { my ($server, $service) = @_; return db($server)->selectrow_array("SELECT source, position FROM ${service}_head") }
 sub value { my ($server, $sql, @args) = @_; return scalar db($server)->selectrow_array($sql, undef, @args) }
@@ -95,7 +86,7 @@ sub edit {
 }
 
 # --- tickets from an older backup, which then grew past the position that was followed
-$_->start for $tickets, $orders;
+$_->start->wait_database for $tickets, $orders;
 my ($kept, $edited) = map { sell($_) } 'kept', 'edited';
 wait_all();
 backup($tickets, 'old');
@@ -141,7 +132,7 @@ $order = buy($orders, sell('after the shorter log'));
 is said($orders, 'SVC032'), 2, '... that was said once';
 
 # --- orders from an older backup, beside another orders service
-$others->start;
+$others->start->wait_database;
 my ($swapped, $released, $free, $foreign) = map { sell($_) } 'swapped', 'released', 'free', 'foreign';
 wait_all();
 my $before = buy($orders, $swapped);
@@ -192,8 +183,8 @@ change($tickets, 'UPDATE tickets_log SET recorded_at = 0',
     "INSERT INTO tickets_quarantine (id, position, subject, reason, recorded_at) VALUES ('old', 0, 's', 'r', 0)",
     "INSERT INTO tickets_quarantine (id, position, subject, reason, recorded_at) VALUES ('young', 0, 's', 'r', " . int(time * 1000) . ')',
     # More tickets than a snapshot takes in a moment.
-    'WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 8000) INSERT INTO tickets (id, position, title, cents, user_id, version) ' .
-    q(SELECT printf('018f3a7e-0000-7abc-8def-%012d', n), 1000000 + n, 'of many', 5, 'zoe', 0 FROM c));
+    'INSERT INTO tickets (id, position, title, cents, user_id, version) VALUES ' .
+    join(', ', map { sprintf q(('018f3a7e-0000-7abc-8def-%012d', %d, 'of many', 5, 'zoe', 0)), $_, 1000000 + $_ } 1 .. 8000));
 $tickets->write_conf(conf => "TicketsRetention 0\n");
 $tickets->start;
 $tickets->wait_leader('tickets');
@@ -203,7 +194,7 @@ is value($tickets, 'SELECT MIN(position) FROM tickets_log'), 1, 'TicketsRetentio
 is value($tickets, "SELECT COUNT(*) FROM tickets_quarantine WHERE id = 'old'"), 1, '... also what was set aside';
 $tickets->stop;
 $tickets->write_conf(conf => "TicketsRetention 1\n");
-lock_writer($tickets, F_WRLCK);      # until there are requests, too
+my $hold = $tickets->engine->hold_writers($tickets->db_file);   # until there are requests, too
 $tickets->start;
 my $sellers = TestSvc::Clients->start(2, $tickets, sub {
     my ($client) = @_;
@@ -215,7 +206,7 @@ my $sellers = TestSvc::Clients->start(2, $tickets, sub {
     }
     return \%code;
 });
-lock_writer($tickets, F_UNLCK);
+undef $hold;
 wait_until { value($tickets, 'SELECT MIN(position) FROM tickets_log') > $old_head } 30, 'old events to be removed';
 is value($tickets, 'SELECT MIN(position) FROM tickets_log'), $old_head + 1, 'with TicketsRetention 1 old events are removed, and only they';
 wait_until { value($tickets, 'SELECT MAX(position) FROM tickets_log') > $old_head + 20 } 10, 'more events';
@@ -230,28 +221,28 @@ my %snapshots = map { $_ => said($_, 'SVC038') } $orders, $others;
 $orders->start;
 wait_until { has_followed($tickets, 'tickets', $orders, 'orders') } 20, 'orders to follow';
 is said($orders, 'SVC038'), $snapshots{$orders}, 'a follower that has taken exactly what was removed goes on without a snapshot';
-$others->start;
+$others->start->wait_database;
 wait_until { has_followed($tickets, 'tickets', $others, 'orders') } 20, 'the others to follow';
 is said($others, 'SVC038'), $snapshots{$others} + 1, 'one that has not gets a snapshot';
 is said($others, 'SVC032'), 0, '... and is not told that the log is another one';
 replica_is_right($others, '... of all there is');
 
 # --- a new follower, whose leader is killed in the middle of its snapshot
-$late->start;
+$late->start->wait_database;
 my $all = value($tickets, 'SELECT COUNT(*) FROM tickets');
 my $some = 0;
 wait_until {
     for (1 .. 20) { last if $some = eval { value($late, 'SELECT COUNT(*) FROM orders_tickets') }; sleep 0.002 }
     $some;
 } 20, 'the first page';
-lock_writer($late, F_WRLCK);
+$hold = $late->engine->hold_writers($late->db_file);
 $some = value($late, 'SELECT COUNT(*) FROM orders_tickets');
 cmp_ok $some, '<', $all, "a new follower is in the middle of its snapshot: $some of $all tickets";
 ok !value($late, 'SELECT COUNT(*) FROM orders_cursor'), '... and has no cursor yet';
 my $leader = $late->wait_leader('orders');
 kill KILL => $leader;
 $late->wait_leader('orders', $leader);
-lock_writer($late, F_UNLCK);
+undef $hold;
 wait_until { has_followed($tickets, 'tickets', $late, 'orders') } 30, 'the new follower to follow';
 replica_is_right($late, 'when its leader is killed there the next one begins anew, and all is right in the end');
 is said($late, 'SVC038'), 1, '... by one snapshot that came to its end';

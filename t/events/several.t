@@ -4,7 +4,6 @@
 use strict;
 use warnings FATAL => 'all';
 use Apache::Test qw(-withtestmore);
-use DBI ();
 use JSON::PP ();
 use Time::HiRes 'time';
 use TestSvc;
@@ -77,7 +76,7 @@ my $columns = 'id, title, cents, user_id, version, order_id';
     follows($seller[1], 'tickets', $buyer, 'orders');
     $seller[1]->stop;
     {
-        my $forger = DBI->connect('dbi:SQLite:dbname=' . $seller[1]->db_file, '', '', { RaiseError => 1 });
+        my $forger = db($seller[1], write => 1);
         $forger->do('UPDATE tickets SET id = ? WHERE id = ?', undef, $stolen, $own);
         $forger->disconnect;
     }
@@ -108,7 +107,7 @@ my $columns = 'id, title, cents, user_id, version, order_id';
     my $second = TestSvc::Server->new(modules => ['orders'], conf => "OrdersExpiration 4\n", data => $first);
     $seller->follow($first, $second);
     $_->follow($seller) for $first, $second;
-    $_->start for $seller, $first, $second;
+    $_->start->wait_database for $seller, $first, $second;
     my @recorder = map { TestSvc::Recorder->new($_->endpoint('orders_pub'), $_->endpoint('orders_replay')) } $first, $second;
     my $begun = head_of($first, 'orders');
     $_->{live}->next(5) or die "no heartbeat\n" for @recorder;
@@ -168,7 +167,7 @@ my $columns = 'id, title, cents, user_id, version, order_id';
         wait_until { !grep { order($_->{id}, vhost => $lives)->{status} ne 'cancelled' } @before, $order } 20, 'the orders to expire';
         for my $expired (map { order($_->{id}, vhost => $lives) } @before, $order) {
             is $expired->{cancelReason}, 'expired', 'its orders expire';
-            my ($late) = db($first)->selectrow_array('SELECT (MAX(l.recorded_at) - o.expires_at) / 1000.0 FROM orders_log l ' .
+            my ($late) = db($first)->selectrow_array('SELECT MAX(l.recorded_at - o.expires_at) / 1000.0 FROM orders_log l ' .
                 'JOIN orders o ON o.id = l.entity_id WHERE o.id = ?', undef, $expired->{id});
             ok $late >= 0 && $late < 2, sprintf '... %.2f s after their time', $late;
         }

@@ -3,7 +3,6 @@ package TestSvc;
 use strict;
 use warnings FATAL => 'all';
 use Apache::Test ();
-use DBI ();
 use Exporter 'import';
 use HTTP::Request ();
 use JSON::PP ();
@@ -11,6 +10,7 @@ use LWP::UserAgent ();
 use MIME::Base64 'encode_base64';
 use Scalar::Util 'blessed';
 use Test::Builder ();
+use TestSvc::Database ();
 use TestSvc::Judge ();
 use Time::HiRes qw(sleep time);
 
@@ -174,19 +174,18 @@ sub order {
     return expect_json(api(GET => "/api/orders/$id", user => 'bob', %opt), 200, "GET /api/orders/$id");
 }
 
-sub db {
+sub file_of {   # what names the database of WHERE
     my ($where) = @_;
-    if (ref $where eq 'ARRAY') {   # services in files of their own: together they have each table once
-        my ($first, @others) = @$where;
-        my $db = db($first);
-        $db->do('ATTACH ? AS ' . "other$_", undef, $others[$_]->db_file) for 0 .. $#others;
-        return $db;
-    }
-    my $file = blessed $where ? $where->db_file
-             : $where =~ m{/}  ? $where
-             :                   Apache::Test::vars('t_logs') . "/$where.db";
-    return DBI->connect("dbi:SQLite:dbname=$file", '', '', {
-        RaiseError => 1, PrintError => 0, sqlite_open_flags => 1 });   # 1: SQLITE_OPEN_READONLY
+    return blessed $where ? $where->db_file
+         : $where =~ m{/} ? $where
+         :                  Apache::Test::vars('t_logs') . "/$where.db";
+}
+
+sub db {
+    my ($where, %opt) = @_;
+    my @places = ref $where eq 'ARRAY' ? @$where : $where;   # services apart: together they have each table once
+    my $engine = blessed $places[0] ? $places[0]->engine : TestSvc::Database->shared;
+    return $engine->connect([map { file_of($_) } @places], %opt);
 }
 
 sub endpoint {
@@ -297,9 +296,11 @@ C<user> (bob), C<vhost>. new_order waits up to five seconds for the ticket to be
 
 Get one, decoded, or die; options as for api (C<user> of order: bob).
 
-=item db($vhost)
+=item db($vhost, %opt)
 
-A read-only DBI handle on its SQLite file; of several servers, C<db([$seller, $buyer])>, on all their files at once.
+A read-only DBI handle on its database, of whatever engine (L<TestSvc::Database>); of several servers,
+C<db([$seller, $buyer])>, on all their tables at once. Strings are bytes, or with C<unicode> characters; with C<write> it
+may write.
 
 =item endpoint($name)
 

@@ -1,5 +1,6 @@
 # Writers take turns by DBFILE.lock: while somebody else has it, reads go on and a write waits; after ten seconds it
 # is answered 503 "nothing was changed", and nothing was; when the lock is free in time, the write is done.
+# Of SQLite only: the other engines have no such file.
 use strict;
 use warnings FATAL => 'all';
 use Apache::Test qw(-withtestmore);

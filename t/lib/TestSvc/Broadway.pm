@@ -111,8 +111,7 @@ sub buy_broadway {
 
 sub broadway_prices {  # what a table says of the shows: { id => [title, cents, version] }
     my ($where, $table, @ids) = @_;
-    my $db = db($where);
-    $db->{sqlite_unicode} = 1;
+    my $db = db($where, unicode => 1);
     my $rows = $db->selectall_arrayref("SELECT id, title, cents, version FROM $table WHERE id IN (" . join(', ', ('?') x @ids) . ')', undef, @ids);
     return { map { my ($id, @row) = @$_; $id => \@row } @$rows };
 }

@@ -4,8 +4,6 @@ package TestSvc::Following;
 use strict;
 use warnings FATAL => 'all';
 use Exporter 'import';
-use DBI ();
-use File::Copy 'copy';
 use JSON::PP ();
 use Test::More;
 use TestSvc qw(api db log_is_clean new_order new_ticket wait_until);
@@ -319,14 +317,12 @@ sub follows_a_server {
 # The database is put back to what it was, and other things happen then.
 sub restored {
     my ($follower, $server, $ticket) = @_;
-    my $backup = $server->dir . '/backup.db';
     my $put_back = sub {   # as docs/operations.md says
         $server->stop;
-        copy($backup, $server->db_file) or die "copy: $!";
-        unlink map { $server->db_file . $_ } '-wal', '-shm';
+        $server->engine->restore($server->db_file, 'backup');
         $server->start;
     };
-    db($server)->sqlite_backup_to_file($backup);
+    $server->engine->backup($server->db_file, 'backup');
     my $at = head($server);
     make($server, 8);
     edit($server, $ticket, 30);
@@ -366,7 +362,7 @@ sub cleaned_up {
     my $grow_old = sub {   # all events up to that position
         my ($to) = @_;
         $server->stop;
-        my $db = DBI->connect('dbi:SQLite:dbname=' . $server->db_file, '', '', { RaiseError => 1, PrintError => 0 });
+        my $db = db($server, write => 1);
         $db->do('UPDATE tickets_log SET recorded_at = 0 WHERE position <= ?', undef, $to);
         $db->disconnect;
         $server->start;

@@ -8,6 +8,7 @@ use File::Temp ();
 use IO::Socket::INET ();
 use POSIX ();
 use Scalar::Util 'weaken';
+use TestSvc::Database ();
 use Time::HiRes qw(sleep time);
 
 my %Running;   # servers not stopped yet, by object, so that none outlives the suite
@@ -70,6 +71,7 @@ sub new {
         bus     => '127.0.0.1',
         within  => [],
         data    => undef,
+        engine  => TestSvc::Database->shared,
         %opt,
     }, $class;
     # abs_path: the directory is compared with /proc, and a temporary one may be behind a link.
@@ -122,7 +124,7 @@ sub write_conf {
         (map { "LoadModule ${_}_module \"$Build/mod_$_.so\"\n" } @{ $self->{modules} }),
         $limits, $self->{site}, $self->{apis}, $self->{conf};
     open my $out, '>', "$self->{dir}/httpd.conf" or croak "httpd.conf: $!";
-    print $out $self->fill($conf);
+    print $out $self->{engine}->adapt($self->fill($conf));
     close $out or croak "httpd.conf: $!";
 }
 
@@ -154,6 +156,7 @@ sub port {
 sub dir      { return $_[0]{dir} }
 sub url      { return "http://$_[0]{host}:" . $_[0]->port . (defined $_[1] ? $_[1] : '') }
 sub endpoint { return "tcp://$_[0]{bus}:" . $_[0]->port($_[1]) }
+sub engine   { return $_[0]{engine} }
 sub db_file  { return ($_[0]{data} || $_[0])->{dir} . '/data/shop.db' }
 
 sub error_log_file { return "$_[0]{dir}/logs/error_log" }
@@ -347,6 +350,18 @@ sub wait_leader {   # ... and not the one named; dies after $seconds
     }
 }
 
+sub wait_database {   # until each service has made its tables
+    my ($self) = @_;
+    my $deadline = time + 20;
+    for my $module (@{ $self->{modules} }) {
+        until ($self->error_log =~ /SVC003: mod_$module: database ready/) {
+            croak "no database of mod_$module: " . $self->error_log if time > $deadline;
+            sleep 0.02;
+        }
+    }
+    return $self;
+}
+
 sub DESTROY {
     my ($self) = @_;
     local ($?, $@);
@@ -390,10 +405,10 @@ Writes DIR/httpd.conf and nothing more. C<mpm> (event, or TEST_MPM), C<modules> 
 the database and event directives), C<apis> (replaces the two APIs behind Basic authentication), C<conf> (added at the end), C<user> (the User directive; as root, data/ is given
 to them), C<limits> (replaces the MPM's sizes), C<dir> (default: a temporary one, removed with the object),
 C<patience> (seconds to start), C<env> (a hash of environment variables),
-C<data> (the server whose database file it shares), C<host> and C<bus> (the addresses for HTTP and for events, if not
+C<data> (the server whose database it shares), C<engine> (the L<TestSvc::Database>, if not the one of all suites), C<host> and C<bus> (the addresses for HTTP and for events, if not
 127.0.0.1), C<within> (a command to start httpd by, such as C<nsenter>). In the texts C<@dir@> is the directory, C<@port:NAME@> a free port of that name, C<@top@> the checkout, C<@build@> and
 C<@modules@> where our modules and httpd's are.
-The database is DIR/data/shop.db; the endpoints are tickets_pub, tickets_replay, orders_pub, orders_replay.
+The database is DIR/data/shop.db, or another engine's of that name (C<site> is written for SQLite and adapted); the endpoints are tickets_pub, tickets_replay, orders_pub, orders_replay.
 
 =item pair(%opt)
 
@@ -415,13 +430,14 @@ Return when the (new) server answers; die with its error log otherwise.
 
 Return how long it took; die when a process is left. kill9_parent_and_children does what it says.
 
-=item signal($name), pid, pids, children, child_of($port), leader_pid($module), wait_leader($module, $not, $seconds)
+=item signal($name), pid, pids, children, child_of($port), leader_pid($module), wait_leader($module, $not, $seconds),
+wait_database
 
 =item configtest
 
 Exit code and output of C<httpd -t>.
 
-=item url($path), port($name), endpoint($name), dir, db_file, error_log, error_log_file, stdout
+=item url($path), port($name), endpoint($name), dir, engine, db_file, error_log, error_log_file, stdout
 
 =back
 

@@ -1,0 +1,93 @@
+/* svc_db_session: see the header. */
+#include "svc_db_session.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+/* libpq waits for ever for a server that took the connection and then hangs.
+ * What the operator says comes later and counts. */
+static const char *params_pgsql(const char *params, apr_pool_t *pool)
+{
+    if (strncmp(params, "postgres://", 11) != 0 &&
+        strncmp(params, "postgresql://", 13) != 0)
+        return apr_pstrcat(pool, "connect_timeout=4 ", params, NULL);
+    if (strstr(params, "connect_timeout="))
+        return params;
+    return apr_pstrcat(pool, params, strchr(params, '?') ? "&" : "?",
+                       "connect_timeout=4", NULL);
+}
+
+/* The comma ends a value that was left empty; what comes last counts.
+ * reconnect: the driver would replace a lost connection by a new one in the
+ * middle of a transaction, whose rest would then be committed without its
+ * beginning. flags: an UPDATE counts the rows that it finds, as on the other
+ * engines, not only those that it changes. fldsz: the driver cuts a longer
+ * column without a word. */
+static const char *params_mysql(const char *params, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, params,
+                       ",reconnect=0,flags=CLIENT_FOUND_ROWS,fldsz=65535",
+                       NULL);
+}
+
+const char *svc_db_session_params(svc_db_engine_t engine, const char *params,
+                                  apr_pool_t *pool)
+{
+    switch (engine) {
+    case SVC_DB_PGSQL:
+        return params_pgsql(params, pool);
+    case SVC_DB_MYSQL:
+        return params_mysql(params, pool);
+    default:
+        return params;
+    }
+}
+
+const char *const *svc_db_session_setup(svc_db_engine_t engine)
+{
+    /* In SQLite the last statement must return no row, or the driver calls the
+     * whole text a failure. */
+    static const char *const sqlite[] = {
+        "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; "
+        "PRAGMA busy_timeout=0; PRAGMA synchronous=FULL",
+        NULL
+    };
+    /* Nobody's locks are held up by one who was stopped in the middle of a
+     * transaction, or waits for them longer than a request would. */
+    static const char *const pgsql[] = {
+        "SET client_encoding = 'UTF8'; "
+        "SET standard_conforming_strings = on; "
+        "SET default_transaction_isolation = 'read committed'; "
+        "SET lock_timeout = '4s'; "
+        "SET idle_in_transaction_session_timeout = '10s'",
+        NULL
+    };
+    static const char *const mysql[] = {
+        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        "SET NAMES utf8mb4",
+        "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,"
+        "PIPES_AS_CONCAT,ANSI_QUOTES,NO_ENGINE_SUBSTITUTION', "
+        "SESSION innodb_lock_wait_timeout = 4, "
+        "SESSION idle_transaction_timeout = 10",
+        NULL
+    };
+    static const char *const *const setup[SVC_DB_ENGINES] = { sqlite, pgsql,
+                                                              mysql };
+
+    return setup[engine];
+}
+
+const char *svc_db_session_limit(svc_db_engine_t engine, int seconds,
+                                 apr_pool_t *pool)
+{
+    switch (engine) {
+    case SVC_DB_PGSQL:
+        return apr_psprintf(pool, "SET statement_timeout = '%ds'", seconds);
+    case SVC_DB_MYSQL:
+        return apr_psprintf(pool, "SET SESSION max_statement_time = %d",
+                            seconds);
+    default:
+        return NULL;
+    }
+}

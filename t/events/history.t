@@ -61,10 +61,12 @@ is api(HEAD => "/api/orders/$order->{id}/history", @at, user => 'bob')->header('
 
 # What is older than the retention is gone, and the answer says so.
 $server->stop;
-my $db = DBI->connect('dbi:SQLite:dbname=' . $server->db_file, '', '', { RaiseError => 1 });
-$db->do("UPDATE ${_}_log SET recorded_at = recorded_at - 3 * 86400000 WHERE entity_id = ? AND position <= (SELECT position + 1 FROM ${_}_log "
-      . "WHERE entity_id = ? ORDER BY position LIMIT 1)", undef, ($_ eq 'tickets' ? $ticket : $order)->{id}, ($_ eq 'tickets' ? $ticket : $order)->{id})
-    for qw(tickets orders);
+my $db = db($server, write => 1);
+for (['tickets', $ticket], ['orders', $order]) {
+    my ($service, $entity) = @$_;
+    my ($first) = $db->selectrow_array("SELECT MIN(position) FROM ${service}_log WHERE entity_id = ?", undef, $entity->{id});
+    $db->do("UPDATE ${service}_log SET recorded_at = recorded_at - 259200000 WHERE entity_id = ? AND position <= ?", undef, $entity->{id}, $first + 1);
+}
 $db->disconnect;
 $server->write_conf(conf => "TicketsRetention 1\nOrdersRetention 1\n");
 $server->start;

@@ -4,6 +4,7 @@
 use strict;
 use warnings FATAL => 'all';
 use Apache::Test qw(-withtestmore);
+use JSON::PP ();
 use TestSvc;
 use TestSvc::Clients;
 use TestSvc::Server;
@@ -24,9 +25,9 @@ sub bought {
     return $order;
 }
 sub events { my ($where, $order) = @_;
-    return [ map { "$_->[0] $_->[1]" } @{ db($where)->selectall_arrayref(
-        q(SELECT subject, COALESCE(json_extract(event, '$.data.status'), json_extract(event, '$.data.reason'), json_extract(event, '$.data.cancelReason'))
-          FROM orders_log WHERE entity_id = ? ORDER BY position), undef, $order->{id}) } ] }
+    my $events = db($where)->selectcol_arrayref('SELECT event FROM orders_log WHERE entity_id = ? ORDER BY position', undef, $order->{id});
+    return [ map { my $event = JSON::PP->new->utf8->decode($_);
+                   join ' ', $event->{type}, grep { defined } @{ $event->{data} }{qw(status reason cancelReason)} } @$events ] }
 
 # --- in time
 my $order = bought();

@@ -23,11 +23,11 @@ static const char *params_pgsql(const char *params, apr_pool_t *pool)
  * middle of a transaction, whose rest would then be committed without its
  * beginning. flags: an UPDATE counts the rows that it finds, as on the other
  * engines, not only those that it changes. fldsz: the driver cuts a longer
- * column without a word. */
+ * column without a word; no text of ours can be longer than this. */
 static const char *params_mysql(const char *params, apr_pool_t *pool)
 {
     return apr_pstrcat(pool, params,
-                       ",reconnect=0,flags=CLIENT_FOUND_ROWS,fldsz=65535",
+                       ",reconnect=0,flags=CLIENT_FOUND_ROWS,fldsz=16777215",
                        NULL);
 }
 

@@ -15,18 +15,12 @@ struct svc_idempotency_t {
 
 svc_idempotency_t *svc_idempotency_create(const char *service, apr_pool_t *pool)
 {
-    static const char claim[] =
-        "INTO #_idempotency (user_id, idempotency_key, fingerprint, "
-        "recorded_at) VALUES (%s, %s, %s, %lld)";
     svc_idempotency_t *idempotency = apr_pcalloc(pool, sizeof(*idempotency));
 
     idempotency->claim = svc_db_sql(
         "svc_idempotency_claim", service,
-        apr_pstrcat(pool, "INSERT ", claim, " ON CONFLICT DO NOTHING", NULL),
-        pool);
-    idempotency->claim.text[SVC_DB_MYSQL] =
-        svc_db_sql("", service, apr_pstrcat(pool, "INSERT IGNORE ", claim, NULL),
-                   pool).text[SVC_DB_MYSQL];
+        "INSERT INTO #_idempotency (user_id, idempotency_key, fingerprint, "
+        "recorded_at) VALUES (%s, %s, %s, %lld) ON CONFLICT DO NOTHING", pool);
     idempotency->read = svc_db_sql(
         "svc_idempotency_read", service,
         "SELECT fingerprint, recorded_at, entity_id, etag, answer "

@@ -11,7 +11,7 @@ my ($tickets, $orders) = TestSvc::Server->pair;
 my $follow = "OrdersSubscribe tcp://127.0.0.1:\@port:payments_pub\@\n";
 $orders->write_conf(conf => "${follow}OrdersExpiration 2\n");
 my $bus = TestSvc::Event->publisher($orders->endpoint('payments_pub'));
-$_->start for $tickets, $orders;
+$_->start->wait_database for $tickets, $orders;
 
 sub page {
     my ($query, $user) = @_;

@@ -8,9 +8,6 @@
 #include "svc_ap_query.h"
 #include "svc_ap_worker.h"
 
-#define DEFAULT_LIMIT 100
-#define MAX_LIMIT 1000
-
 /* The first COUNT events as an array; they are JSON already. */
 static const char *join(const svc_stream_history_t *history, int count,
                         apr_pool_t *pool)
@@ -32,8 +29,7 @@ svc_err_t *svc_ap_history_answer(svc_ap_request_t *request,
     request_rec *r = request->r;
     const svc_ap_instance_t *instance = request->instance;
     svc_ap_query_t *query = svc_ap_query_read(r, NULL);
-    svc_ap_query_page_t page = svc_ap_query_page(query, DEFAULT_LIMIT,
-                                                 MAX_LIMIT);
+    svc_ap_query_page_t page = svc_ap_query_page(query);
     svc_stream_history_t history;
     svc_ap_db_loan_t loan;
     const char *text;

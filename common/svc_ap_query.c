@@ -120,10 +120,9 @@ static const char *value_of(svc_ap_query_t *query, const char *name)
     return parameter->value;
 }
 
-svc_ap_query_page_t svc_ap_query_page(svc_ap_query_t *query, int default_limit,
-                                      int max_limit)
+svc_ap_query_page_t svc_ap_query_page(svc_ap_query_t *query)
 {
-    svc_ap_query_page_t page = { 0, default_limit };
+    svc_ap_query_page_t page = { 0, SVC_AP_QUERY_DEFAULT_LIMIT };
     const char *limit = value_of(query, "limit");
     const char *cursor;
     char *end = NULL;
@@ -133,10 +132,11 @@ svc_ap_query_page_t svc_ap_query_page(svc_ap_query_t *query, int default_limit,
                              strspn(limit, "0123456789") == strlen(limit)
                          ? atoi(limit)
                          : 0;
-        if (page.limit < 1 || page.limit > max_limit)
+        if (page.limit < 1 || page.limit > SVC_AP_QUERY_MAX_LIMIT)
             svc_ap_query_refuse(query, "limit",
                                 apr_psprintf(query->r->pool, "limit must be a "
-                                             "number from 1 to %d", max_limit));
+                                             "number from 1 to %d",
+                                             SVC_AP_QUERY_MAX_LIMIT));
     }
     cursor = value_of(query, "cursor");
     if (cursor) {

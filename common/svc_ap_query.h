@@ -17,6 +17,9 @@
 
 #include "svc_err.h"
 
+#define SVC_AP_QUERY_DEFAULT_LIMIT 100 /* elements of a page */
+#define SVC_AP_QUERY_MAX_LIMIT 1000
+
 typedef struct svc_ap_query_t svc_ap_query_t;
 
 /* A page of a list. */
@@ -30,8 +33,7 @@ typedef struct svc_ap_query_page_t {
 svc_ap_query_t *svc_ap_query_read(request_rec *r, const char *const *filters);
 
 /* limit and cursor. */
-svc_ap_query_page_t svc_ap_query_page(svc_ap_query_t *query, int default_limit,
-                                      int max_limit);
+svc_ap_query_page_t svc_ap_query_page(svc_ap_query_t *query);
 
 /* A text of 1 to MAX characters; NULL: not given. */
 const char *svc_ap_query_text(svc_ap_query_t *query, const char *name, int max);

@@ -33,8 +33,7 @@ static svc_err_t *list(svc_ap_request_t *request)
     request_rec *r = request->r;
     svc_json_t *json = svc_json_array(r->pool);
     svc_ap_query_t *query = svc_ap_query_read(r, filters);
-    svc_ap_query_page_t page = svc_ap_query_page(
-        query, ORDERS_DEFAULT_LIMIT, ORDERS_MAX_LIMIT);
+    svc_ap_query_page_t page = svc_ap_query_page(query);
     orders_list_t which = svc_ap_query_choice(query, "status", statuses,
                                               ORDERS_LIST_LIVE);
     svc_ap_db_loan_t loan;

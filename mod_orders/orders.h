@@ -4,9 +4,6 @@
 
 #include <apr.h>
 
-#define ORDERS_MAX_LIMIT 1000 /* orders in one list */
-#define ORDERS_DEFAULT_LIMIT 100
-
 /* The states of an order, as they are on the wire and in the database. The
  * last two are final. */
 #define ORDERS_CREATED "created"           /* made, ticket not yet reserved */

@@ -53,8 +53,7 @@ static svc_err_t *list(svc_ap_request_t *request)
                                            "minPrice", "maxPrice", NULL };
     request_rec *r = request->r;
     svc_ap_query_t *query = svc_ap_query_read(r, filters);
-    svc_ap_query_page_t page = svc_ap_query_page(
-        query, TICKETS_DEFAULT_LIMIT, TICKETS_MAX_LIMIT);
+    svc_ap_query_page_t page = svc_ap_query_page(query);
     tickets_list_filter_t filter = read_filter(query);
     svc_ap_db_loan_t loan;
     apr_array_header_t *tickets;

@@ -5,8 +5,6 @@
 #include <apr.h>
 
 #define TICKETS_MAX_TITLE 255         /* characters */
-#define TICKETS_MAX_LIMIT 1000        /* tickets in one list */
-#define TICKETS_DEFAULT_LIMIT 100
 #define TICKETS_MAX_CREATED 1000      /* tickets created by one request */
 #define TICKETS_MAX_REFUSED 100       /* bad ones of them that are named */
 #define TICKETS_REMEMBER_MS (7LL * 24 * 3600 * 1000) /* a cancelled order of a

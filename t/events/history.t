@@ -79,5 +79,47 @@ my $young = new_ticket(@at);
 is history("tickets/$young->{id}", 'alice')->header('History-Complete'), 'true', 'that of a new ticket is complete';
 $server->stop;
 log_is_clean(server => $server);
+
+# Where Require does not guard GET the service has httpd look at who asks. What that cannot do is ours to answer for, and
+# a page to log in is no answer of an API.
+my $apis = <<'CONF';
+LoadModule request_module        "@modules@/mod_request.so"
+LoadModule session_module        "@modules@/mod_session.so"
+LoadModule session_cookie_module "@modules@/mod_session_cookie.so"
+LoadModule auth_form_module      "@modules@/mod_auth_form.so"
+<Location "/broken/tickets">
+  SetHandler tickets
+  AuthType Basic
+  AuthName "shop"
+  AuthBasicProvider file
+  AuthUserFile "@dir@/nosuch"
+  <LimitExcept GET>
+    Require valid-user
+  </LimitExcept>
+</Location>
+<Location "/form/tickets">
+  SetHandler tickets
+  AuthType form
+  AuthName "shop"
+  AuthFormProvider file
+  AuthUserFile "@top@/t/conf/users"
+  AuthFormLoginRequiredLocation "/login"
+  Session On
+  SessionCookieName session path=/
+  <LimitExcept GET>
+    Require valid-user
+  </LimitExcept>
+</Location>
+CONF
+my $other = TestSvc::Server->new(modules => ['tickets'], apis => $apis, site => qq(DBDriver sqlite3\nDBDParams "\@dir\@/data/shop.db"\nDBDMax 64\n))->start;
+my $path = "tickets/$ticket->{id}/history";
+problem_ok api(GET => "/broken/$path", vhost => $other, user => 'alice'), 500, [ { message => qr/cannot be authenticated/ } ],
+    'users that cannot be looked up are a 500';
+problem_ok api(GET => "/broken/$path", vhost => $other), 401, undef, 'who says nothing is asked who he is';
+my $form = api(GET => "/form/$path", vhost => $other, headers => { Cookie => 'session=x' });
+problem_ok $form, 401, [ { message => qr/Not authorized/ } ], 'who has a cookie that says nothing is refused';
+is $form->header('Location'), undef, 'and not sent to a page to log in';
+$other->stop;
+log_is_clean(server => $other, except => [qr/AH01620|SVC060/]);
 log_is_clean;
 done_testing;

@@ -5,6 +5,7 @@ use warnings FATAL => 'all';
 use Apache::Test qw(-withtestmore);
 use TestSvc;
 use TestSvc::Event;
+use TestSvc::Pages;
 use TestSvc::Server;
 
 my ($tickets, $orders) = TestSvc::Server->pair;
@@ -18,26 +19,7 @@ sub page {
     return api(GET => "/api/orders$query", vhost => $orders, user => $user || 'bob');
 }
 
-sub ids { return [ map { $_->{id} } @{ $_[0]->json } ] }
-
-sub next_of {
-    my ($answer) = @_;
-    my $link = $answer->header('Link');
-    return unless defined $link;
-    return $link =~ m{^</api/orders(\?[^<>"\s]*)>; rel="next"\z} ? $1 : die "no Link as it should be: $link\n";
-}
-
-sub walk {   # all pages from here on
-    my ($query) = @_;
-    my @pages;
-    while (defined $query) {
-        my $answer = page($query);
-        die $answer->as_string unless $answer->code == 200 && @pages < 50;
-        push @pages, ids($answer);
-        $query = next_of($answer);
-    }
-    return @pages;
-}
+sub walk { return walk_pages(\&page, @_) }   # all pages from here on
 
 sub status { return order($_[0], vhost => $orders)->{status} }
 

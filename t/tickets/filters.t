@@ -4,6 +4,7 @@ use strict;
 use warnings FATAL => 'all';
 use Apache::Test qw(-withtestmore);
 use TestSvc;
+use TestSvc::Pages;
 use TestSvc::Server;
 use URI::Escape 'uri_escape';
 
@@ -21,26 +22,7 @@ sub page {
     return api(GET => "/api/tickets$query", vhost => $server);
 }
 
-sub ids { return [ map { $_->{id} } @{ $_[0]->json } ] }
-
-sub next_of {   # path and query of the next page
-    my ($answer) = @_;
-    my $link = $answer->header('Link');
-    return unless defined $link;
-    return $link =~ m{^</api/tickets(\?[^<>"\s]*)>; rel="next"\z} ? $1 : die "no Link as it should be: $link\n";
-}
-
-sub walk {   # all pages from here on
-    my ($query) = @_;
-    my @pages;
-    while (defined $query) {
-        my $answer = page($query);
-        die $answer->as_string unless $answer->code == 200 && @pages < 50;
-        push @pages, ids($answer);
-        $query = next_of($answer);
-    }
-    return @pages;
-}
+sub walk { return walk_pages(\&page, @_) }   # all pages from here on
 
 my %id;   # name of a ticket here -> its id
 my $made = 0;

@@ -4,6 +4,7 @@ use strict;
 use warnings FATAL => 'all';
 use Apache::Test qw(-withtestmore);
 use TestSvc;
+use TestSvc::Pages;
 use TestSvc::Server;
 
 my $server = TestSvc::Server->new->start;
@@ -13,26 +14,7 @@ sub page {
     return api(GET => "/api/tickets$query", vhost => $server);
 }
 
-sub ids { return [ map { $_->{id} } @{ $_[0]->json } ] }
-
-sub next_of {   # path and query of the next page
-    my ($answer) = @_;
-    my $link = $answer->header('Link');
-    return unless defined $link;
-    return $link =~ m{^</api/tickets(\?[^>]*)>; rel="next"\z} ? $1 : die "no Link as it should be: $link\n";
-}
-
-sub walk {   # all pages from here on
-    my ($query) = @_;
-    my @pages;
-    while (defined $query) {
-        my $answer = page($query);
-        die $answer->as_string unless $answer->code == 200 && @pages < 50;
-        push @pages, ids($answer);
-        $query = next_of($answer);
-    }
-    return @pages;
-}
+sub walk { return walk_pages(\&page, @_) }   # all pages from here on
 
 my $none = page('');
 is $none->code, 200, 'no ticket is not an error';

@@ -653,6 +653,28 @@ static void in_a_snapshot(void)
     is_str(money(sale.id), "snap/paid/2050", "... and is kept as paid");
 }
 
+/* Two machines hear of one payment at once: the other one takes the order between
+ * the look for the payment and the UPDATE here; a trigger is that machine. */
+static void heard_by_two(void)
+{
+    sale_t sale;
+
+    db = fixture_database("two.db", &orders_schema, stream);
+    sale = reserved();
+    fixture_do(db, "CREATE TRIGGER other BEFORE UPDATE OF payment_id ON orders "
+                   "BEGIN INSERT INTO orders_payments (payment_id, order_id, "
+                   "status, recorded_at) VALUES ('both', OLD.id, 'paid', 1); "
+                   "SELECT RAISE(IGNORE); END");
+    svc_db_close(db);
+    db = fixture_open("two.db"); /* statements end with a changed schema */
+    is_int(paid("both", sale.id, NULL), SVC_INBOX_DUPLICATE,
+           "a payment that another machine takes meanwhile is a repeated one");
+    is_int(fixture_int(db, "SELECT COUNT(*) FROM orders_log WHERE subject = "
+                           "'order:refund-required'"), 0,
+           "... and not to be refunded");
+    svc_db_close(db);
+}
+
 int main(void)
 {
     fixture_begin();
@@ -676,5 +698,6 @@ int main(void)
     in_a_snapshot();
     truth();
     svc_db_close(db);
+    heard_by_two();
     return fixture_end();
 }

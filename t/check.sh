@@ -83,7 +83,10 @@ root_suites() {   # folder
 suites=()
 for name; do
     case ${name#./} in
-    t)             suites+=($(find t -name '*.t' -not -path 't/layout.t' -not -path 't/root/*' | sort))
+    t)             # where answers are judged by the document, that judge is tested, too
+                   suites+=($(find t -name '*.t' -not -path 't/layout.t' -not -path 't/root/*' \
+                              \( -not -path 't/openapi/*' -o -name document.t \) | sort))
+                   [ -z "${TEST_PRISM:-}" ] || suites+=(t/openapi/judge.t t/openapi/answers.t)
                    suites+=($(root_suites t/root)) ;;
     t/root|t/root/long) suites+=($(root_suites "${name#./}")) ;;
     t/unit)        suites+=(build/unit/*_test) ;;

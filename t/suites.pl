@@ -120,13 +120,12 @@ sub run_suites {
     return ($passed, $failed);
 }
 
-sub sum_up {   # what of the document was seen; nothing at all is a failure, what is wrong already was one
+sub sum_up {   # how much of the document was seen; nothing at all is a failure, what is wrong already was one
     my ($judge) = @_;
     my $said = $judge->summary;
-    print "check: prism judged $said->{judged} answers by docs/openapi.yaml, $said->{violations} violations;",
-        " $said->{elsewhere} were about other paths\n",
-        'check: ' . @{ $said->{seen} } . ' answers of the document were seen; not seen: ',
-        join(', ', @{ $said->{unseen} }) || 'none', "\n";
+    my ($seen, $unseen) = map { scalar @{ $said->{$_} } } qw(seen unseen);
+    print "check: prism judged $said->{judged} answers by docs/openapi.yaml, $said->{violations} violations, $seen of ",
+        $seen + $unseen, " answers that it has; $said->{elsewhere} were about other paths\n";
     push @failures, 'no answer was judged' unless $said->{judged};
     push @failures, "$said->{violations} answers or requests are not as docs/openapi.yaml says" if $said->{violations};
 }

@@ -89,15 +89,6 @@ svc_stream_t *svc_stream_create(const char *service, const char *publisher,
     return stream;
 }
 
-svc_err_t *svc_stream_setup(svc_db_t *db, const svc_stream_t *stream,
-                            apr_pool_t *pool)
-{
-    const char *args[] = { apr_pstrcat(pool, "urn:uuid:", svc_id_new(pool),
-                                       NULL) };
-
-    return svc_db_run(NULL, db, &stream->create_head, args, pool);
-}
-
 svc_err_t *svc_stream_begin(svc_stream_tx_t *tx, svc_db_t *db,
                             const svc_stream_t *stream, apr_pool_t *pool)
 {
@@ -158,6 +149,20 @@ svc_err_t *svc_stream_head(const char **source, apr_int64_t *position,
     *source = head.source;
     *position = head.position;
     return err;
+}
+
+svc_err_t *svc_stream_setup(svc_db_t *db, const svc_stream_t *stream,
+                            apr_pool_t *pool)
+{
+    const char *args[] = { apr_pstrcat(pool, "urn:uuid:", svc_id_new(pool),
+                                       NULL) };
+    head_t head = { NULL, 0 };
+    svc_err_t *err = svc_db_each(db, &stream->read_head, NULL, take_head,
+                                 &head, pool);
+
+    if (err || head.source) /* no wait for a transaction that counts up */
+        return err;
+    return svc_db_run(NULL, db, &stream->create_head, args, pool);
 }
 
 static svc_err_t *write_event(svc_stream_tx_t *tx, const pending_t *pending)

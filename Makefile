@@ -69,7 +69,8 @@ test: packages
 	@t/check.sh $(T)
 
 ENGINES ?= pgsql mysql
-CONTRACT = t/smoke.t t/tickets t/orders t/events t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t
+CONTRACT = t/smoke.t t/tickets t/orders t/events t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t \
+           t/lifecycle/server.t
 
 test-engines: packages-engines
 	@for db in $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh $(or $(T),$(CONTRACT)) || exit 1; done

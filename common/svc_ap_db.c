@@ -1,20 +1,25 @@
 /* svc_ap_db: see the header. */
 #include "svc_ap_db.h"
 
+#include <stdatomic.h>
+
 #include <apr_strings.h>
 #include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
 #include <apr_dbd.h> /* mod_dbd.h needs it before */
 #include <mod_dbd.h>
 
+#include "svc_db_watch.h"
 #include "svc_time.h"
 
+#define HANGS_MS 2000  /* a server that mod_dbd asks whether it is there */
 #define DEFAULT_MAX 10 /* mod_dbd's DBDMax */
 
 struct svc_ap_db_gate_t {
     apr_thread_mutex_t *mutex;
     apr_thread_cond_t *freed;
     int free; /* places */
+    atomic_int wrapped; /* connections that are wrapped */
 };
 
 int svc_ap_db_is_loaded(void)
@@ -65,8 +70,15 @@ static void leave(svc_ap_db_gate_t *gate)
     apr_thread_mutex_unlock(gate->mutex);
 }
 
+static apr_status_t unwrap(void *gate)
+{
+    atomic_fetch_sub(&((svc_ap_db_gate_t *)gate)->wrapped, 1);
+    return APR_SUCCESS;
+}
+
 /* The wrapper of a pooled connection is kept with it. */
-static svc_db_t *wrapper(ap_dbd_t *record, const char *service)
+static svc_db_t *wrapper(svc_ap_db_gate_t *gate, ap_dbd_t *record,
+                         const char *service)
 {
     void *db = NULL;
 
@@ -74,16 +86,38 @@ static svc_db_t *wrapper(ap_dbd_t *record, const char *service)
     if (!db) {
         db = svc_db_adopt(record->driver, record->handle, record->pool);
         apr_pool_userdata_setn(db, service, NULL, record->pool);
+        atomic_fetch_add(&gate->wrapped, 1);
+        apr_pool_cleanup_register(record->pool, gate, unwrap,
+                                  apr_pool_cleanup_null);
     }
     return db;
+}
+
+/* mod_dbd gives none when the one that it has was lost, and removes that one: then
+ * there may be another, or a new one to be had. */
+static ap_dbd_t *open_one(svc_ap_db_gate_t *gate, server_rec *server,
+                          apr_pool_t *pool)
+{
+    APR_OPTIONAL_FN_TYPE(ap_dbd_open) *open =
+        APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open);
+    apr_int64_t deadline = svc_time_ticks() + SVC_AP_DB_WAIT_MS;
+    svc_db_watch_t *watch = svc_db_watch_add(0, pool);
+    ap_dbd_t *record;
+    int before;
+
+    svc_db_watch_wait(watch, HANGS_MS);
+    do {
+        before = gate->wrapped;
+        record = open(pool, server);
+    } while (!record && gate->wrapped < before && svc_time_ticks() < deadline);
+    svc_db_watch_end(watch);
+    return record;
 }
 
 svc_err_t *svc_ap_db_borrow(svc_ap_db_loan_t *loan, svc_ap_db_gate_t *gate,
                             server_rec *server, const char *service,
                             apr_pool_t *pool)
 {
-    APR_OPTIONAL_FN_TYPE(ap_dbd_open) *open =
-        APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open);
     ap_dbd_t *record;
 
     if (!enter(gate))
@@ -94,7 +128,7 @@ svc_err_t *svc_ap_db_borrow(svc_ap_db_loan_t *loan, svc_ap_db_gate_t *gate,
                             SVC_AP_DB_WAIT_MS);
     loan->gate = gate;
     loan->server = server;
-    record = open(pool, server);
+    record = open_one(gate, server, pool);
     if (!record) {
         leave(gate);
         return svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
@@ -102,7 +136,7 @@ svc_err_t *svc_ap_db_borrow(svc_ap_db_loan_t *loan, svc_ap_db_gate_t *gate,
                             "mod_dbd has no connection to give");
     }
     loan->record = record;
-    loan->db = wrapper(record, service);
+    loan->db = wrapper(gate, record, service);
     return NULL;
 }
 

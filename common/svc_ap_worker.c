@@ -12,11 +12,13 @@
 #include <http_log.h>
 #include <scoreboard.h>
 
+#include "svc_db_watch.h"
 #include "svc_lock.h"
 #include "svc_log.h"
 
 #define READY_MS 5000          /* a request waits so long for the first opening */
 #define TURN_MS 250            /* the leader looks at the log at least so often */
+#define WATCH_MS 250           /* between looks for a server that hangs */
 #define ELECT_MS 50            /* between attempts to become the leader */
 #define ELECT_PREFORK_MS 500   /* the same with one thread per process */
 
@@ -25,8 +27,11 @@ struct svc_ap_worker_t {
     apr_pool_t *pool; /* with an allocator of its own: pools are not
                          thread-safe, and prefork's have no mutex at all */
     apr_pool_t *writer_pool, *leader_pool; /* one per thread, alike */
+    apr_pool_t *watch_pool;
     svc_writer_t *writer;
     apr_thread_t *writer_thread, *leader_thread; /* NULL: not started */
+    apr_thread_t *watch_thread;
+    atomic_int ends_watch;
     apr_file_t *wake_in, *wake_out; /* wakes the leading thread to stop */
     atomic_int stops_leading;
     int elect_ms;
@@ -135,6 +140,18 @@ static void *APR_THREAD_FUNC lead_thread(apr_thread_t *thread, void *baton)
     return NULL;
 }
 
+static void *APR_THREAD_FUNC watch_thread(apr_thread_t *thread, void *baton)
+{
+    svc_ap_worker_t *worker = baton;
+
+    (void)thread;
+    while (!worker->ends_watch) {
+        svc_db_watch_turn();
+        apr_sleep(WATCH_MS * 1000);
+    }
+    return NULL;
+}
+
 static void stop_leading(svc_ap_worker_t *worker)
 {
     apr_size_t length = 1;
@@ -156,6 +173,9 @@ static apr_status_t join(void *baton)
     svc_writer_stop(worker->writer);
     if (worker->writer_thread)
         apr_thread_join(&status, worker->writer_thread);
+    worker->ends_watch = 1;
+    if (worker->watch_thread) /* the last, as it may have to end the others */
+        apr_thread_join(&status, worker->watch_thread);
     return APR_SUCCESS;
 }
 
@@ -169,6 +189,7 @@ static void start(svc_ap_instance_t *instance, apr_pool_t *pchild,
     worker->pool = pool;
     worker->writer_pool = own_pool(pool);
     worker->leader_pool = own_pool(pool);
+    worker->watch_pool = own_pool(pool);
     worker->instance = instance;
     worker->elect_ms = elect_ms;
     ap_mpm_query(AP_MPMQ_GENERATION, &worker->generation);
@@ -187,6 +208,10 @@ static void start(svc_ap_instance_t *instance, apr_pool_t *pchild,
     if (status == APR_SUCCESS)
         status = apr_thread_create(&worker->leader_thread, NULL, lead_thread,
                                    worker, worker->leader_pool);
+    if (status == APR_SUCCESS &&
+        svc_db_engine_of(instance->conf->dbd_driver) != SVC_DB_SQLITE)
+        status = apr_thread_create(&worker->watch_thread, NULL, watch_thread,
+                                   worker, worker->watch_pool);
     if (status != APR_SUCCESS)
         ap_log_error(APLOG_MARK, APLOG_CRIT, status, instance->server,
                      "SVC006: %s: a thread cannot be started",

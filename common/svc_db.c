@@ -10,6 +10,7 @@
 
 #include "svc_db_class.h"
 #include "svc_db_session.h"
+#include "svc_db_watch.h"
 #include "svc_time.h"
 
 #define SQLITE_BUSY_CODE 5
@@ -17,19 +18,20 @@
 #define BUSY_PAUSE_MS 20
 #define CHECKPOINT_PAGES 4000
 #define PAGES_PER_COMMIT 8 /* of small transactions, besides one per row */
-#define MYSQL_DUPLICATE 1062
-#define OR_NOTHING " ON CONFLICT DO NOTHING"
+#define LIMIT_MS(seconds) ((seconds) ? (seconds) * 1000 + 500 : 0) /* watch */
 #define END_OF_ROWS (-1) /* what apr_dbd_get_row answers after the last */
 
 struct svc_db_t {
     const apr_dbd_driver_t *driver;
     apr_dbd_t *handle;
     svc_db_engine_t engine;
-    apr_pool_t *pool;       /* the connection's own */
-    apr_pool_t *prepared;   /* for the statements; made with the first */
+    apr_pool_t *pool, *prepared; /* the connection's own, its statements' */
     apr_hash_t *statements; /* svc_db_sql_t * -> apr_dbd_prepared_t * */
     int count;              /* of statements prepared so far */
     int is_set_up;          /* the session has its settings */
+    svc_db_watch_t *watch;  /* NULL: there is no server that could hang */
+    int limit_ms;           /* of a statement */
+    int is_hung;            /* the watch ended the last one */
     int in_transaction;
     int last_code; /* of the last failure */
     int written; /* about how many pages of log since the last checkpoint */
@@ -100,44 +102,41 @@ static svc_db_t *wrap(const apr_dbd_driver_t *driver, apr_dbd_t *handle,
     db->engine = svc_db_engine_of(apr_dbd_name(driver));
     db->pool = pool;
     db->statements = apr_hash_make(pool);
+    db->limit_ms = LIMIT_MS(SVC_DB_LIMIT_S);
+    if (db->engine != SVC_DB_SQLITE)
+        db->watch = svc_db_watch_add(db->engine == SVC_DB_MYSQL, pool);
     return db;
 }
 
-static int is_or_nothing(const char *text)
+static void wait_begin(svc_db_t *db)
 {
-    apr_size_t length = strlen(text), end = sizeof(OR_NOTHING) - 1;
+    void *native = apr_dbd_native_handle(db->driver, db->handle);
 
-    return length > end && strcmp(text + length - end, OR_NOTHING) == 0;
+    db->is_hung = 0;
+    if (db->watch)
+        svc_db_watch_begin(db->watch, svc_db_session_socket(db->engine, native),
+                           db->limit_ms);
 }
 
-/* MariaDB has no ON CONFLICT: there a duplicate key is told from other refusals
- * when it happens; it undoes its own statement alone. */
-static const char *without_or_nothing(const svc_db_t *db, const char *text,
-                                      apr_pool_t *pool)
+static void wait_end(svc_db_t *db)
 {
-    if (db->engine != SVC_DB_MYSQL || !is_or_nothing(text))
-        return text;
-    return apr_pstrmemdup(pool, text, strlen(text) - (sizeof(OR_NOTHING) - 1));
-}
-
-static int is_nothing(const svc_db_t *db, int code, const char *text)
-{
-    return db->engine == SVC_DB_MYSQL && code == MYSQL_DUPLICATE &&
-           is_or_nothing(text);
+    if (db->watch)
+        db->is_hung = svc_db_watch_end(db->watch);
 }
 
 static svc_err_t *say(svc_db_t *db, const char *sql, apr_pool_t *pool)
 {
-    int changed = 0;
-    int code = apr_dbd_query(db->driver, db->handle, &changed,
-                             without_or_nothing(db, sql, pool));
+    int changed = 0, code;
 
-    return code && !is_nothing(db, code, sql) ? failure(db, code, sql, pool)
-                                              : NULL;
+    wait_begin(db);
+    code = apr_dbd_query(db->driver, db->handle, &changed,
+                         svc_db_session_sql(db->engine, sql, pool));
+    wait_end(db);
+    return code && !svc_db_session_is_nothing(db->engine, code, sql)
+               ? failure(db, code, sql, pool) : NULL;
 }
 
-/* Makes the session ours, if it is not. mod_dbd's connections to a file stay as
- * they are. */
+/* Makes the session ours, if it is not. */
 static svc_err_t *set_up(svc_db_t *db, apr_pool_t *pool)
 {
     const char *const *statement = svc_db_session_setup(db->engine);
@@ -201,7 +200,7 @@ svc_db_t *svc_db_adopt(const apr_dbd_driver_t *driver, apr_dbd_t *handle,
 {
     svc_db_t *db = wrap(driver, handle, pool);
 
-    db->is_set_up = db->engine == SVC_DB_SQLITE;
+    db->is_set_up = db->engine == SVC_DB_SQLITE; /* a file's stay as they are */
     return db;
 }
 
@@ -238,7 +237,7 @@ static int try_again(svc_db_t *db, const svc_err_t *err, apr_int64_t begin,
         apr_sleep(BUSY_PAUSE_MS * 1000);
         return 1;
     }
-    if (*has_forgotten)
+    if (*has_forgotten || db->is_hung)
         return 0;
     *has_forgotten = 1;
     if (db->engine != SVC_DB_SQLITE) {
@@ -269,6 +268,7 @@ svc_err_t *svc_db_limit(svc_db_t *db, int seconds, apr_pool_t *pool)
 {
     const char *sql = svc_db_session_limit(db->engine, seconds, pool);
 
+    db->limit_ms = LIMIT_MS(seconds);
     return sql ? svc_db_text(db, sql, pool) : NULL;
 }
 
@@ -308,15 +308,18 @@ static svc_err_t *prepare(apr_dbd_prepared_t **out, svc_db_t *db,
         return NULL;
     if (!db->prepared)
         apr_pool_create(&db->prepared, db->pool);
+    wait_begin(db);
     code = apr_dbd_prepare(db->driver, db->prepared, db->handle,
-                           without_or_nothing(db, sql->text[db->engine], pool),
+                           svc_db_session_sql(db->engine,
+                                              sql->text[db->engine], pool),
                            apr_psprintf(db->prepared, "svc_%pp_%d",
                                         (void *)db, db->count++),
                            out);
+    wait_end(db);
     if (code)
         return failure(db, code, sql->label, pool);
-    apr_hash_set(db->statements,
-                 apr_pmemdup(db->pool, &sql, sizeof(sql)), sizeof(sql), *out);
+    apr_hash_set(db->statements, apr_pmemdup(db->pool, &sql, sizeof(sql)),
+                 sizeof(sql), *out);
     return NULL;
 }
 
@@ -349,10 +352,14 @@ static svc_err_t *change(execution_t *run, apr_dbd_prepared_t *statement,
                          int nargs, const char **values)
 {
     svc_db_t *db = run->db;
-    int code = apr_dbd_pquery(db->driver, run->pool, db->handle, &run->changed,
-                              statement, nargs, values);
+    int code;
 
-    if (is_nothing(db, code, run->sql->text[db->engine]))
+    wait_begin(db);
+    code = apr_dbd_pquery(db->driver, run->pool, db->handle, &run->changed,
+                          statement, nargs, values);
+    wait_end(db);
+    if (svc_db_session_is_nothing(db->engine, code,
+                                  run->sql->text[db->engine]))
         code = run->changed = 0;
     if (code)
         return failure(db, code, run->sql->label, run->pool);
@@ -360,18 +367,21 @@ static svc_err_t *change(execution_t *run, apr_dbd_prepared_t *statement,
     return NULL;
 }
 
-/* Random access keeps the pgsql driver from hiding errors and from sleeping on
- * an empty result; only mysql cannot step through it. */
+/* Random access keeps the pgsql driver from hiding errors and from sleeping on an
+ * empty result; only mysql cannot step through it. Either has all rows at once. */
 static svc_err_t *query(execution_t *run, apr_dbd_prepared_t *statement,
                         int nargs, const char **values)
 {
     svc_db_t *db = run->db;
     apr_dbd_results_t *results = NULL;
     svc_db_row_t row = { db, NULL, run->pool };
-    int code = apr_dbd_pselect(db->driver, run->pool, db->handle, &results,
-                               statement, db->engine != SVC_DB_MYSQL, nargs,
-                               values);
+    int code;
 
+    wait_begin(db);
+    code = apr_dbd_pselect(db->driver, run->pool, db->handle, &results,
+                           statement, db->engine != SVC_DB_MYSQL, nargs,
+                           values);
+    wait_end(db);
     if (code)
         return failure(db, code, run->sql->label, run->pool);
     while ((code = apr_dbd_get_row(db->driver, run->pool, results, &row.row,
@@ -470,16 +480,7 @@ const char *svc_db_arg(apr_int64_t value, apr_pool_t *pool)
 
 svc_err_t *svc_db_now(apr_int64_t *out, svc_db_t *db, apr_pool_t *pool)
 {
-    static const svc_db_sql_t sql = {
-        "svc_db_now",
-        { "SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) "
-          "AS INTEGER)",
-          "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
-          "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) "
-          "DIV 1000" }
-    };
-
-    return svc_db_get(out, db, &sql, NULL, pool);
+    return svc_db_get(out, db, &svc_db_session_now, NULL, pool);
 }
 
 int svc_db_needs_checkpoint(const svc_db_t *db)

@@ -60,6 +60,10 @@ const char *svc_db_place_refusal(const char *driver, const char *params,
     if (!params)
         return apr_psprintf(pool, "DBDriver %s needs DBDParams: where the "
                                   "data is", driver);
+    if (engine == SVC_DB_MYSQL && !strstr(params, "reconnect=0"))
+        return apr_psprintf(pool, "DBDParams of DBDriver mysql needs "
+                                  "reconnect=0: a connection that is lost must "
+                                  "not be replaced without a word");
     if (engine != SVC_DB_SQLITE)
         return NULL;
     if (file[0] != '/')

@@ -1,9 +1,25 @@
 /* svc_db_session: see the header. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* RTLD_DEFAULT */
+#endif
 #include "svc_db_session.h"
 
+#include <dlfcn.h>
 #include <string.h>
 
 #include <apr_strings.h>
+
+#define MYSQL_DUPLICATE 1062
+#define OR_NOTHING " ON CONFLICT DO NOTHING"
+
+const svc_db_sql_t svc_db_session_now = {
+    "svc_db_now",
+    { "SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) "
+      "AS INTEGER)",
+      "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+      "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) "
+      "DIV 1000" }
+};
 
 /* libpq waits for ever for a server that took the connection and then hangs.
  * What the operator says comes later and counts. */
@@ -90,4 +106,36 @@ const char *svc_db_session_limit(svc_db_engine_t engine, int seconds,
     default:
         return NULL;
     }
+}
+
+static int is_or_nothing(const char *sql)
+{
+    apr_size_t length = strlen(sql), end = sizeof(OR_NOTHING) - 1;
+
+    return length > end && strcmp(sql + length - end, OR_NOTHING) == 0;
+}
+
+const char *svc_db_session_sql(svc_db_engine_t engine, const char *sql,
+                               apr_pool_t *pool)
+{
+    if (engine != SVC_DB_MYSQL || !is_or_nothing(sql))
+        return sql;
+    return apr_pstrmemdup(pool, sql, strlen(sql) - (sizeof(OR_NOTHING) - 1));
+}
+
+int svc_db_session_is_nothing(svc_db_engine_t engine, int code,
+                              const char *sql)
+{
+    return engine == SVC_DB_MYSQL && code == MYSQL_DUPLICATE &&
+           is_or_nothing(sql);
+}
+
+int svc_db_session_socket(svc_db_engine_t engine, void *native)
+{
+    int (*socket_of)(void *);
+    void *symbol = dlsym(RTLD_DEFAULT, engine == SVC_DB_PGSQL
+                                           ? "PQsocket" : "mysql_get_socket");
+
+    memcpy(&socket_of, &symbol, sizeof(symbol));
+    return native && symbol ? socket_of(native) : -1;
 }

@@ -18,4 +18,19 @@ const char *const *svc_db_session_setup(svc_db_engine_t engine);
 const char *svc_db_session_limit(svc_db_engine_t engine, int seconds,
                                  apr_pool_t *pool);
 
+/* Gives the clock of the server, in milliseconds since 1970. */
+extern const svc_db_sql_t svc_db_session_now;
+
+/* SQL as the engine knows it: MariaDB has no ON CONFLICT DO NOTHING at the end of
+ * an INSERT. There a duplicate key is told from other refusals when it happens:
+ * does CODE mean that? It undoes its own statement alone. */
+const char *svc_db_session_sql(svc_db_engine_t engine, const char *sql,
+                               apr_pool_t *pool);
+int svc_db_session_is_nothing(svc_db_engine_t engine, int code,
+                              const char *sql);
+
+/* The socket of a driver's own connection, NATIVE; -1: not known. The drivers'
+ * libraries are loaded with their symbols visible, so nothing is linked. */
+int svc_db_session_socket(svc_db_engine_t engine, void *native);
+
 #endif

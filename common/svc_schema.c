@@ -137,12 +137,26 @@ static svc_err_t *migrate(svc_db_t *db, const svc_schema_t *schema,
                                      : NULL;
 }
 
+/* Mostly there is nothing to do: then nobody's locks are waited for, such as those
+ * of processes that were just killed. */
+static int is_up_to_date(svc_db_t *db, const svc_schema_t *schema,
+                         apr_pool_t *pool)
+{
+    apr_int64_t version = -1;
+    svc_err_t *err = svc_db_get(&version, db, &schema->read_version, NULL,
+                                pool);
+
+    return !err && version == schema->version;
+}
+
 svc_err_t *svc_schema_migrate(svc_db_t *db, const svc_schema_t *schema,
                               apr_pool_t *pool)
 {
-    svc_err_t *err = svc_db_begin(db, pool);
+    svc_err_t *err;
 
-    if (err)
+    if (is_up_to_date(db, schema, pool))
+        return NULL;
+    if ((err = svc_db_begin(db, pool)))
         return err;
     err = migrate(db, schema, pool);
     if (!err)

@@ -89,15 +89,6 @@ svc_stream_t *svc_stream_create(const char *service, const char *publisher,
     return stream;
 }
 
-svc_err_t *svc_stream_setup(svc_db_t *db, const svc_stream_t *stream,
-                            apr_pool_t *pool)
-{
-    const char *args[] = { apr_pstrcat(pool, "urn:uuid:", svc_id_new(pool),
-                                       NULL) };
-
-    return svc_db_run(NULL, db, &stream->create_head, args, pool);
-}
-
 svc_err_t *svc_stream_begin(svc_stream_tx_t *tx, svc_db_t *db,
                             const svc_stream_t *stream, apr_pool_t *pool)
 {
@@ -158,6 +149,20 @@ svc_err_t *svc_stream_head(const char **source, apr_int64_t *position,
     *source = head.source;
     *position = head.position;
     return err;
+}
+
+svc_err_t *svc_stream_setup(svc_db_t *db, const svc_stream_t *stream,
+                            apr_pool_t *pool)
+{
+    const char *args[] = { apr_pstrcat(pool, "urn:uuid:", svc_id_new(pool),
+                                       NULL) };
+    head_t head = { NULL, 0 };
+    svc_err_t *err = svc_db_each(db, &stream->read_head, NULL, take_head,
+                                 &head, pool);
+
+    if (err || head.source) /* no wait for a transaction that counts up */
+        return err;
+    return svc_db_run(NULL, db, &stream->create_head, args, pool);
 }
 
 static svc_err_t *write_event(svc_stream_tx_t *tx, const pending_t *pending)
@@ -227,13 +232,21 @@ svc_err_t *svc_stream_event_id(const char **out, svc_db_t *db,
     return svc_db_each(db, &stream->read_id, args, take_text, out, pool);
 }
 
+/* A server that was slow may carry out a COMMIT that it got long ago, even one
+ * whose connection is gone. Until then that transaction holds the counter. */
 svc_err_t *svc_stream_has(int *out, svc_db_t *db, const svc_stream_t *stream,
                           apr_int64_t position, const char *event_id,
                           apr_pool_t *pool)
 {
-    const char *found;
-    svc_err_t *err = svc_stream_event_id(&found, db, stream, position, pool);
+    const char *by_none[] = { "0" };
+    const char *found = NULL;
+    svc_err_t *err = svc_db_begin(db, pool);
 
+    if (!err)
+        err = svc_db_run(NULL, db, &stream->raise_head, by_none, pool);
+    if (!err)
+        err = svc_stream_event_id(&found, db, stream, position, pool);
+    svc_db_rollback(db, pool);
     *out = !err && found && strcmp(found, event_id) == 0;
     return err;
 }

@@ -73,7 +73,8 @@ void svc_stream_emit(svc_stream_tx_t *tx, const char *type, const char *entity,
 svc_err_t *svc_stream_commit(svc_stream_tx_t *tx);
 
 /* Did the transaction whose last event this was commit? For a COMMIT that was
- * sent and not answered. */
+ * sent and not answered: waits until it can no longer be carried out. Outside of
+ * a transaction. */
 svc_err_t *svc_stream_has(int *out, svc_db_t *db, const svc_stream_t *stream,
                           apr_int64_t position, const char *event_id,
                           apr_pool_t *pool);

@@ -240,29 +240,50 @@ static svc_err_t *attempt(svc_writer_t *writer, svc_command_t **batch,
     return err ? err : svc_stream_commit(tx);
 }
 
-/* After a failure: the connection may hold half a transaction or statements
- * that the session forgot, so it is not used again. If COMMIT may have been
- * carried out all the same, the new one is asked: nothing is guessed. */
-static svc_err_t *recover(int *committed, svc_writer_t *writer,
-                          const svc_stream_tx_t *tx)
-{
-    svc_err_t *err;
-
-    *committed = 0;
-    if (writer->db)
-        svc_db_rollback(writer->db, writer->scratch);
-    disconnect(writer);
-    if ((err = connect_db(writer)) || !tx->last_position)
-        return err;
-    return svc_stream_has(committed, writer->db, writer->config->stream,
-                          tx->last_position, tx->last_id, writer->scratch);
-}
-
 static void pause_before(int tries)
 {
     int ms = 5 << (tries < 6 ? tries : 6);
 
     apr_sleep((ms / 2 + rand() % ms) * 1000); /* jitter, against lockstep */
+}
+
+/* COMMIT was sent, and nobody can say what became of it. */
+static svc_err_t *unknown(const svc_err_t *why, apr_pool_t *pool)
+{
+    return svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
+                        "The database did not answer in time; whether the "
+                        "change was made is unknown",
+                        "a COMMIT was not answered, and then: %s",
+                        why->detail ? why->detail : why->message);
+}
+
+/* After a failure: the connection may hold half a transaction or statements
+ * that the session forgot, so it is not used again. If COMMIT may have been
+ * carried out all the same, the new one is asked: nothing is guessed. */
+static svc_err_t *recover(int *committed, svc_writer_t *writer,
+                          const svc_stream_tx_t *tx, apr_int64_t deadline)
+{
+    svc_err_t *err;
+    int tries = 0;
+
+    *committed = 0;
+    if (writer->db)
+        svc_db_rollback(writer->db, writer->scratch);
+    for (;;) {
+        disconnect(writer);
+        err = connect_db(writer);
+        if (!tx->last_position)
+            return err;
+        if (!err)
+            err = svc_stream_has(committed, writer->db, writer->config->stream,
+                                 tx->last_position, tx->last_id,
+                                 writer->scratch);
+        if (!err)
+            return NULL;
+        if (svc_time_ticks() >= deadline)
+            return unknown(err, writer->scratch);
+        pause_before(tries++);
+    }
 }
 
 /* Is what the database refused refused for good? Where others write at the same
@@ -291,7 +312,7 @@ static void carry_out(svc_writer_t *writer, svc_command_t **batch, int count)
             err = attempt(writer, batch, count, &tx);
         if (!err)
             break;
-        failed = recover(&committed, writer, &tx);
+        failed = recover(&committed, writer, &tx, deadline);
         if (committed || is_final(writer, err, tries))
             break;
         if (failed)

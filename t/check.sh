@@ -46,7 +46,7 @@ tar -c --exclude=./.git --exclude=./build --exclude=./run --exclude=node_modules
 mkdir "$work/build" && cp -a "$BUILD"/{*.so,svc-keygen,obj,unit,sim} "$work/build/" || die "could not copy the build"
 sed -i -e "s,/usr/lib/apache2/modules,$libexec,; s,mpm_event,mpm_$MPM,g" "$work/t/conf/modules.conf"
 mkdir -p "$work/t/logs" "$work/tmp" "$work/db"
-export TEST_DB_DIR=$work/db
+export TEST_DB_DIR=$work/db MARIADB_HOME=$work/db
 
 if [ -n "$SANITIZE" ]; then   # the runtime must come first in a program that was not built with it
     runtime=asan; [ "$SANITIZE" = thread ] && runtime=tsan
@@ -118,15 +118,14 @@ for suite in "${suites[@]}"; do
 done
 suites=("${kept[@]}")
 
-# What is about SQLite says so in its first lines.
-if [ $TEST_DB != sqlite3 ]; then
-    kept=()
-    for suite in "${suites[@]}"; do
-        case $suite in *.t) head -n 12 "$suite" | grep -q '^# Of SQLite only' && continue ;; esac
-        kept+=("$suite")
-    done
-    suites=("${kept[@]}")
-fi
+# What is about SQLite, or about servers, says so in its first lines.
+other=servers; [ $TEST_DB = sqlite3 ] || other=SQLite
+kept=()
+for suite in "${suites[@]}"; do
+    case $suite in *.t) head -n 12 "$suite" | grep -q "^# Of $other only" && continue ;; esac
+    kept+=("$suite")
+done
+suites=("${kept[@]}")
 if [ -n "${TEST_PRISM:-}" ]; then
     has_node t/openapi || die "TEST_PRISM needs node, and npm ci in t/openapi/"
     folders="$folders t/openapi"

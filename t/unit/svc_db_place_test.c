@@ -43,6 +43,8 @@ static void refusals(void)
         { "SQLITE3", "/tmp/t.db", "DBDriver" },
         { "sqlite3", NULL, "DBDParams" },
         { "pgsql", NULL, "DBDParams" },
+        { "mysql", "host=h", "reconnect=0" },
+        { "mysql", "host=h reconnect=1", "reconnect=0" },
         { "sqlite3", "t.db", "DBDParams" },
         { "sqlite3", ":memory:", "DBDParams" },
         { "sqlite3", "", "DBDParams" },
@@ -67,7 +69,7 @@ static void refusals(void)
        "a file at the top is taken");
     ok(!svc_db_place_refusal("pgsql", "host=h dbname=t", fixture.pool),
        "parameters of PostgreSQL are taken");
-    ok(!svc_db_place_refusal("mysql", "host=h", fixture.pool),
+    ok(!svc_db_place_refusal("mysql", "host=h reconnect=0", fixture.pool),
        "parameters of MariaDB are taken");
 }
 

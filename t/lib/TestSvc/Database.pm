@@ -84,6 +84,11 @@ sub start {
     return $self if $self->is_file;
     $self->{as} = \@as if @as;
     mkdir $self->{dir} unless -d $self->{dir};
+    if ($ENV{MARIADB_HOME} && !-e "$ENV{MARIADB_HOME}/my.cnf") {   # for libmariadb in httpd: t/check.sh sets it
+        open my $conf, '>', "$ENV{MARIADB_HOME}/my.cnf" or croak "my.cnf: $!";
+        print $conf "[svc]\nconnect-timeout=4\n";
+        close $conf or croak "my.cnf: $!";
+    }
     $self->make unless -d "$self->{dir}/data";
     my $pid = $self->run($self->{engine} eq 'pgsql'
         ? (program('postgres'), '-D', "$self->{dir}/data")
@@ -182,8 +187,8 @@ sub params {   # of FILE, for DBDParams
     my ($self, $file) = @_;
     return $file if $self->is_file;
     my $name = $self->create($file);
-    return $self->{engine} eq 'pgsql' ? "host=$self->{dir} dbname=postgres user=svc options=-csearch_path=$name"
-                                      : "sock=$self->{dir}/mysql.sock user=root dbname=$name";
+    return $self->{engine} eq 'pgsql' ? "host=$self->{dir} dbname=postgres user=svc connect_timeout=4 options=-csearch_path=$name"
+                                      : "sock=$self->{dir}/mysql.sock user=root dbname=$name reconnect=0 group=svc";
 }
 
 # A configuration that was written for SQLite; WHERE tells what its "\@NAME\@" stand for.

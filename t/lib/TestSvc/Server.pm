@@ -179,6 +179,7 @@ sub configtest {
 sub start {
     my ($self) = @_;
     croak 'runs already' if $self->{pid};
+    croak 'somebody else answers at ' . $self->url if $self->answers;
     my $pid = fork;
     croak "fork: $!" unless defined $pid;
     if (!$pid) {
@@ -268,10 +269,14 @@ sub graceful_stop { return $_[0]->stop('WINCH', $_[1]) }
 sub kill9_parent_and_children {
     my ($self) = @_;
     return unless $self->{pid};
-    my @pids = $self->pids;                       # parent first: it must not replace its children
+    # Parent first, since it would replace its children; and halted before they are counted, since a child that it makes
+    # in between would live on, with the port.
+    my $deadline = time + 5;
+    kill 'STOP', $self->{pid};
+    sleep 0.001 until ((stat_of($self->{pid}))[0] || 'Z') =~ /[TZ]/ || time > $deadline;
+    my @pids = $self->pids;
     kill 'KILL', $_ for @pids;
     waitpid $self->{pid}, 0;
-    my $deadline = time + 5;
     sleep 0.01 while time < $deadline && grep { alive($_) } @pids;
     unlink "$self->{dir}/logs/httpd.pid";         # httpd would warn about it, and rightly: not what a suite looks for
     $self->forget;
@@ -290,9 +295,11 @@ sub stat_of {   # state and parent of a process
     return defined $line && $line =~ /\) (\w) (\d+)/ ? ($1, $2) : ();
 }
 
+# Of a process whose first thread is gone others may still hold its files, and its port.
 sub alive {
-    my ($state) = stat_of($_[0]);
-    return defined $state && $state ne 'Z';
+    my ($pid) = @_;
+    my ($state) = stat_of($pid);
+    return defined $state && ($state ne 'Z' || (() = glob "/proc/$pid/task/*") > 1);
 }
 
 sub pid { return $_[0]{pid} }

@@ -1,6 +1,6 @@
 #!/bin/bash
-# need-packages.sh build|run|test|engines [PACKAGE]...: make sure that what building (build), running (run), or also
-# testing (test), also on PostgreSQL and MariaDB (engines), needs is installed. Quick and silent when it is. Where apt-get is
+# need-packages.sh build|run|test [PACKAGE]...: make sure that what building (build), running (run), or also testing
+# (test), on SQLite, PostgreSQL and MariaDB, needs is installed. Quick and silent when it is. Where apt-get is
 # not possible: one sentence, and non-zero.
 # Packages of npm are for the page /docs/ of make run, which is plain without, and for tests, which are left out where
 # they cannot be had, but for CI (CI=...).
@@ -23,9 +23,8 @@ die() { echo "need-packages: $*" >&2; exit 1; }
 
 case ${1:-} in
 build|run) wanted=$build ;;
-test)  wanted="$build $tests" ;;
-engines) wanted="$build $tests $engines" ;;
-*)     die "say build, run, test or engines" ;;
+test)  wanted="$build $tests $engines" ;;
+*)     die "say build, run or test" ;;
 esac
 purpose=$1; shift
 wanted="$wanted $*"
@@ -45,20 +44,12 @@ packages_of_the_system() {
             command -v $tool >/dev/null || missing="$missing $tool"
         done
         for lib in jansson libzmq; do pkg-config --exists $lib 2>/dev/null || missing="$missing $lib(headers)"; done
-        if [ "$purpose" = test ] || [ "$purpose" = engines ]; then
+        if [ "$purpose" = test ]; then
             for module in Apache::Test LWP::UserAgent LWP::Protocol::https ZMQ::FFI DBD::SQLite; do
                 perl -M$module -e 1 2>/dev/null || missing="$missing perl($module)"
             done
             command -v openssl >/dev/null || missing="$missing openssl"
             python3 -c 'import zmq' 2>/dev/null || missing="$missing python3(pyzmq)"
-        fi
-        if [ "$purpose" = engines ]; then
-            for module in DBD::Pg DBD::MariaDB; do
-                perl -M$module -e 1 2>/dev/null || missing="$missing perl($module)"
-            done
-            for tool in initdb mariadbd mariadb-install-db; do
-                [ -n "$(PATH=$PATH:/usr/sbin:$(echo /usr/lib/postgresql/*/bin | tr ' ' :) command -v $tool)" ] || missing="$missing $tool"
-            done
         fi
         [ -z "$missing" ] && return
         die "this is no Debian, so please install by hand:$missing, httpd 2.4.49 or later, and apr-util's drivers sqlite3, pgsql, mysql"

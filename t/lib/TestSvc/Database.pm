@@ -169,7 +169,7 @@ sub schema {
     my ($file) = @_;
     my ($base) = $file =~ m{([^/]+?)(?:\.db)?\z};
     $base =~ s/\W/_/g;
-    return lc($base) . '_' . substr md5_hex($file), 0, 12;
+    return 's_' . lc($base) . '_' . substr md5_hex($file), 0, 12;
 }
 
 sub create {   # the empty database FILE, if it is not there
@@ -254,7 +254,8 @@ sub restore {
     $db->begin_work;
     for my $table ($self->tables($db, $file)) {
         $db->do("DELETE FROM $table");
-        $db->do("INSERT INTO $table SELECT * FROM $copy.$table");
+        my $columns = join ', ', $self->columns($db, $file, $table);
+        $db->do("INSERT INTO $table ($columns) SELECT $columns FROM $copy.$table");
     }
     $db->commit;
 }
@@ -262,6 +263,13 @@ sub restore {
 sub tables {
     my ($self, $db, $file) = @_;
     return @{ $db->selectcol_arrayref('SELECT table_name FROM information_schema.tables WHERE table_schema = ?', undef, schema($file)) };
+}
+
+sub columns {   # that are not computed from others
+    my ($self, $db, $file, $table) = @_;
+    my $generated = $self->{engine} eq 'pgsql' ? 'is_generated' : "CASE WHEN extra LIKE '%GENERATED' THEN 'ALWAYS' ELSE 'NEVER' END";
+    return @{ $db->selectcol_arrayref("SELECT column_name FROM information_schema.columns WHERE table_schema = ? AND table_name = ? " .
+        "AND $generated = 'NEVER' ORDER BY ordinal_position", undef, schema($file), $table) };
 }
 
 # Keeps all who write waiting until the result is gone.

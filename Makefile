@@ -27,6 +27,7 @@ help:
 #: make unit          C unit tests only
 #: make simulate      SEEDS=1000 random schedules of losses and crashes in a simulated world
 #: make check-layout  the rules about files, symbols and includes only
+#: make test-cluster  several httpd on one database: PostgreSQL, MariaDB; and on three nodes of Galera
 #: make test-long     the suites that take minutes: the network is cut for a minute (needs root)
 #: make test-openapi  the Perl suites, each answer judged by docs/openapi.yaml (prism)
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
@@ -77,6 +78,10 @@ test-engines: packages-engines
 
 test-all: packages-engines
 	@for db in sqlite3 $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh $(T) || exit 1; done
+	@$(MAKE) --no-print-directory test-cluster
+
+test-cluster: packages-engines
+	@for db in $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh t/cluster/machines.t || exit 1; done
 
 test-long: packages
 	@t/check.sh t/root/long
@@ -110,4 +115,4 @@ clean:
 	@rm -rf build run
 
 .PHONY: all help packages packages-build packages-run packages-engines packages-bench run demo unit simulate check-layout test \
-        test-engines test-all test-long test-openapi test-asan test-mpms soak bench install clean
+        test-engines test-all test-cluster test-long test-openapi test-asan test-mpms soak bench install clean

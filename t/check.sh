@@ -4,7 +4,7 @@
 # The last line is "N passed, N failed".
 #
 # All runs in a private copy, which an unprivileged user owns when this is started by root; t/root/*.t stay root.
-# t/root/long, where a suite takes more than a minute, is run only when it is named.
+# t/root/long, where a suite takes more than a minute, is run only when it is named, and so is t/cluster.
 # Environment: DB (sqlite3, pgsql, mysql: the engine; the last two are private servers), MPM (event, worker, prefork),
 # SANITIZE and CC (apxs-build.sh), V=1 (each assertion), KEEP=1 (keep the copy, with its logs, also after success),
 # SEEDS (schedules of the simulation), TEST_PRISM=1 (what the Perl suites ask and are answered is judged by
@@ -84,7 +84,7 @@ suites=()
 for name; do
     case ${name#./} in
     t)             # where answers are judged by the document, that judge is tested, too
-                   suites+=($(find t -name '*.t' -not -path 't/layout.t' -not -path 't/root/*' \
+                   suites+=($(find t -name '*.t' -not -path 't/layout.t' -not -path 't/root/*' -not -path 't/cluster/*' \
                               \( -not -path 't/openapi/*' -o -name document.t \) | sort))
                    [ -z "${TEST_PRISM:-}" ] || suites+=(t/openapi/judge.t t/openapi/answers.t)
                    suites+=($(root_suites t/root)) ;;

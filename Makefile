@@ -49,6 +49,9 @@ packages-run:
 packages-engines:
 	@bin/need-packages.sh engines
 
+packages-cluster:
+	@bin/need-packages.sh cluster
+
 run: packages-run
 	@bin/run.sh
 
@@ -80,8 +83,9 @@ test-all: packages-engines
 	@for db in sqlite3 $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh $(T) || exit 1; done
 	@$(MAKE) --no-print-directory test-cluster
 
-test-cluster: packages-engines
+test-cluster: packages-cluster
 	@for db in $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh t/cluster/machines.t || exit 1; done
+	@echo "== Galera"; t/check.sh t/cluster/galera.t
 
 test-long: packages
 	@t/check.sh t/root/long
@@ -114,5 +118,5 @@ install: all
 clean:
 	@rm -rf build run
 
-.PHONY: all help packages packages-build packages-run packages-engines packages-bench run demo unit simulate check-layout test \
+.PHONY: all help packages packages-build packages-run packages-engines packages-cluster packages-bench run demo unit simulate check-layout test \
         test-engines test-all test-cluster test-long test-openapi test-asan test-mpms soak bench install clean

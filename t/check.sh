@@ -44,6 +44,7 @@ trap 'exit 130' INT TERM HUP
 tar -c --exclude=./.git --exclude=./build --exclude=./run --exclude=node_modules . | tar -x -C "$work" ||
     die "could not copy the checkout"
 mkdir "$work/build" && cp -a "$BUILD"/{*.so,svc-keygen,obj,unit,sim} "$work/build/" || die "could not copy the build"
+[ ! -d build/galera ] || cp -a build/galera "$work/build/" || die "could not copy what nodes of Galera join by"
 sed -i -e "s,/usr/lib/apache2/modules,$libexec,; s,mpm_event,mpm_$MPM,g" "$work/t/conf/modules.conf"
 mkdir -p "$work/t/logs" "$work/tmp" "$work/db"
 export TEST_DB_DIR=$work/db MARIADB_HOME=$work/db

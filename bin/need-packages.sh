@@ -1,7 +1,7 @@
 #!/bin/bash
-# need-packages.sh build|run|test|engines|cluster [PACKAGE]...: make sure that what building (build), running (run), or also
-# testing (test), also on PostgreSQL and MariaDB (engines), also on a cluster of them (cluster), needs is installed. Quick and
-# silent when it is. Where apt-get is not possible: one sentence, and non-zero.
+# need-packages.sh build|run|test|cluster [PACKAGE]...: make sure that what building (build), running (run), or also testing
+# (test), on SQLite, PostgreSQL and MariaDB, also on a cluster of MariaDB (cluster), needs is installed. Quick and silent when
+# it is. Where apt-get is not possible: one sentence, and non-zero.
 # Packages of npm are for the page /docs/ of make run, which is plain without, and for tests, which are left out where
 # they cannot be had, but for CI (CI=...).
 # apache2-bin and mariadb-server-core are servers without Debian's service around them: installing them starts nothing;
@@ -24,10 +24,9 @@ die() { echo "need-packages: $*" >&2; exit 1; }
 
 case ${1:-} in
 build|run) wanted=$build ;;
-test)  wanted="$build $tests" ;;
-engines) wanted="$build $tests $engines" ;;
+test)  wanted="$build $tests $engines" ;;
 cluster) wanted="$build $tests $engines $galera" ;;
-*)     die "say build, run, test, engines or cluster" ;;
+*)     die "say build, run, test or cluster" ;;
 esac
 purpose=$1; shift
 wanted="$wanted $*"
@@ -47,20 +46,12 @@ packages_of_the_system() {
             command -v $tool >/dev/null || missing="$missing $tool"
         done
         for lib in jansson libzmq; do pkg-config --exists $lib 2>/dev/null || missing="$missing $lib(headers)"; done
-        if [ "$purpose" != build ] && [ "$purpose" != run ]; then
+        if [ "$purpose" = test ] || [ "$purpose" = cluster ]; then
             for module in Apache::Test LWP::UserAgent LWP::Protocol::https ZMQ::FFI DBD::SQLite; do
                 perl -M$module -e 1 2>/dev/null || missing="$missing perl($module)"
             done
             command -v openssl >/dev/null || missing="$missing openssl"
             python3 -c 'import zmq' 2>/dev/null || missing="$missing python3(pyzmq)"
-        fi
-        if [ "$purpose" = engines ] || [ "$purpose" = cluster ]; then
-            for module in DBD::Pg DBD::MariaDB; do
-                perl -M$module -e 1 2>/dev/null || missing="$missing perl($module)"
-            done
-            for tool in initdb mariadbd mariadb-install-db; do
-                [ -n "$(PATH=$PATH:/usr/sbin:$(echo /usr/lib/postgresql/*/bin | tr ' ' :) command -v $tool)" ] || missing="$missing $tool"
-            done
         fi
         if [ "$purpose" = cluster ]; then
             command -v rsync >/dev/null || missing="$missing rsync"

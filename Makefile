@@ -25,10 +25,11 @@ help:
 #: make demo          load the weekly prices of t/data into the one that runs on PORT
 #: make test          layout checks, unit tests, simulation, all suites on SQLite, those of the API and of events on
 #:                    PostgreSQL and MariaDB (T="t/tickets/x.t" for some, DB=pgsql for one engine)
-#: make test-all      all suites on all three
+#: make test-all      all suites on all three, and test-cluster
 #: make unit          C unit tests only
 #: make simulate      SEEDS=1000 random schedules of losses and crashes in a simulated world
 #: make check-layout  the rules about files, symbols and includes only
+#: make test-cluster  several httpd on one database: PostgreSQL, MariaDB; and on three nodes of Galera
 #: make test-long     the suites that take minutes: the network is cut for a minute (needs root)
 #: make test-openapi  the Perl suites, each answer judged by docs/openapi.yaml (prism)
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
@@ -46,6 +47,9 @@ packages:
 
 packages-run:
 	@bin/need-packages.sh run
+
+packages-cluster:
+	@bin/need-packages.sh cluster
 
 run: packages-run
 	@bin/run.sh
@@ -72,8 +76,15 @@ DATABASES = $(or $(DB),sqlite3 pgsql mysql)
 test: packages
 	@t/engines.sh $(foreach db,$(DATABASES),"$(db) $(or $(T),$(if $(filter sqlite3,$(db)),,$(CONTRACT)))")
 
-test-all: packages
-	@t/engines.sh $(foreach db,$(DATABASES),"$(db) $(T)")
+# Each is several servers by itself, so never two at once.
+CLUSTER = $(foreach db,$(filter-out sqlite3,$(DATABASES)),"$(db) t/cluster/machines.t") \
+          $(if $(filter mysql,$(DATABASES)),"sqlite3 t/cluster/galera.t")
+
+test-all: packages-cluster
+	@t/engines.sh $(foreach db,$(DATABASES),"$(db) $(T)") $(if $(T),,$(CLUSTER))
+
+test-cluster: packages-cluster
+	@t/engines.sh $(CLUSTER)
 
 test-long: packages
 	@t/check.sh t/root/long
@@ -106,5 +117,5 @@ install: all
 clean:
 	@rm -rf build run
 
-.PHONY: all help packages packages-build packages-run packages-bench run demo unit simulate check-layout test \
-        test-all test-long test-openapi test-asan test-mpms soak bench install clean
+.PHONY: all help packages packages-build packages-run packages-cluster packages-bench run demo unit simulate check-layout test \
+        test-all test-cluster test-long test-openapi test-asan test-mpms soak bench install clean

@@ -4,7 +4,7 @@
 # The last line is "N passed, N failed".
 #
 # All runs in private copies, which an unprivileged user owns when this is started by root; t/root/*.t stay root.
-# t/root/long, where a suite takes more than a minute, is run only when it is named.
+# t/root/long, where a suite takes more than a minute, is run only when it is named, and so is t/cluster.
 # Environment: DB (sqlite3, pgsql, mysql: the engine; the last two are private servers), MPM (event, worker, prefork),
 # SANITIZE and CC (apxs-build.sh), V=1 (each assertion), KEEP=1 (keep the copy, with its logs, also after success),
 # SEEDS (schedules of the simulation), TEST_PRISM=1 (what the Perl suites ask and are answered is judged by
@@ -49,6 +49,7 @@ mkdir "$lane" "$work/taken"
 tar -c --exclude=./.git --exclude=./build --exclude=./run --exclude=node_modules . | tar -x -C "$lane" ||
     die "could not copy the checkout"
 mkdir "$lane/build" && cp -a "$BUILD"/{*.so,svc-keygen,obj,unit,sim} "$lane/build/" || die "could not copy the build"
+[ ! -d build/galera ] || cp -a build/galera "$lane/build/" || die "could not copy what nodes of Galera join by"
 sed -i -e "s,/usr/lib/apache2/modules,$libexec,; s,mpm_event,mpm_$MPM,g" "$lane/t/conf/modules.conf"
 mkdir -p "$lane/t/logs" "$lane/tmp" "$lane/db"
 
@@ -88,7 +89,7 @@ suites=()
 for name; do
     case ${name#./} in
     t)             # where answers are judged by the document, that judge is tested, too
-                   suites+=($(find t -name '*.t' -not -path 't/layout.t' -not -path 't/root/*' \
+                   suites+=($(find t -name '*.t' -not -path 't/layout.t' -not -path 't/root/*' -not -path 't/cluster/*' \
                               \( -not -path 't/openapi/*' -o -name document.t \) | sort))
                    [ -z "${TEST_PRISM:-}" ] || suites+=(t/openapi/judge.t t/openapi/answers.t)
                    suites+=($(root_suites t/root)) ;;

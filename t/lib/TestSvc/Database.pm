@@ -78,6 +78,14 @@ sub make {   # an empty cluster; small, but with fsync, and deaf but for one soc
     close $conf or croak "postgresql.conf: $!";
 }
 
+sub command {   # of the server
+    my ($self) = @_;
+    return (program('postgres'), '-D', "$self->{dir}/data") if $self->{engine} eq 'pgsql';
+    return (program('mariadbd'), '--no-defaults', "--datadir=$self->{dir}/data", "--socket=$self->{dir}/mysql.sock", '--skip-networking',
+            '--innodb-buffer-pool-size=32M', '--innodb-log-file-size=16M', '--max-connections=400', '--performance-schema=OFF',
+            '--innodb-flush-log-at-trx-commit=1', '--pid-file=server.pid');
+}
+
 # With AS (a command in a list) it runs as another user, whom DIR belongs to.
 sub start {
     my ($self, @as) = @_;
@@ -90,12 +98,7 @@ sub start {
         close $conf or croak "my.cnf: $!";
     }
     $self->make unless -d "$self->{dir}/data";
-    my $pid = $self->run($self->{engine} eq 'pgsql'
-        ? (program('postgres'), '-D', "$self->{dir}/data")
-        : (program('mariadbd'), '--no-defaults', "--datadir=$self->{dir}/data", "--socket=$self->{dir}/mysql.sock", '--skip-networking',
-           '--innodb-buffer-pool-size=32M', '--innodb-log-file-size=16M', '--max-connections=400', '--performance-schema=OFF',
-           '--innodb-flush-log-at-trx-commit=1', '--pid-file=server.pid'));
-    $self->{child} = $pid;
+    my $pid = $self->{child} = $self->run($self->command);
     my $deadline = time + 30;
     until (eval { $self->admin->disconnect; 1 }) {
         my $why = $@;

@@ -118,11 +118,15 @@ for suite in "${suites[@]}"; do
 done
 suites=("${kept[@]}")
 
-# What is about SQLite, or about servers, says so in its first lines.
-other=servers; [ $TEST_DB = sqlite3 ] || other=SQLite
+# What is about SQLite, about servers, or about one of them, says so in its first lines.
+case $TEST_DB in
+sqlite3) others="servers|PostgreSQL|MariaDB" ;;
+pgsql)   others="SQLite|MariaDB" ;;
+mysql)   others="SQLite|PostgreSQL" ;;
+esac
 kept=()
 for suite in "${suites[@]}"; do
-    case $suite in *.t) head -n 12 "$suite" | grep -q "^# Of $other only" && continue ;; esac
+    case $suite in *.t) head -n 12 "$suite" | grep -q -E "^# Of ($others) only" && continue ;; esac
     kept+=("$suite")
 done
 suites=("${kept[@]}")

@@ -49,6 +49,7 @@ survives('a switchover', 10, sub {
     $pair->synchronous(1);
 });
 
+
 is $server->pid, $pid, 'httpd was never restarted';
 cmp_ok $server->stop, '<', 10, 'httpd stops';
 log_is_clean(server => $server, except => [qr/SVC01[01]|SVC035|SVC04\d|SVC060|dbd:error/]);

@@ -113,13 +113,14 @@ sub rejoin {
     return $self;
 }
 
-# No more is replicated: the standby's receiver stands still.
+# From now on the standby gets nothing more, and the primary does not notice: who sends to it stands still.
 sub cut {
     my ($self) = @_;
-    my ($receiver) = $self->standby->admin->selectrow_array('SELECT pid FROM pg_stat_wal_receiver');
-    kill 'STOP', $receiver or croak "no receiver: $!";
-    return $receiver;
+    my ($sender) = $self->primary->admin->selectrow_array("SELECT pid FROM pg_stat_replication WHERE state = 'streaming'");
+    kill 'STOP', $sender or croak "no sender: $!";
+    return $self->{sender} = $sender;
 }
+sub mend { my ($self) = @_; kill 'CONT', delete $self->{sender} or croak "no sender: $!" }
 
 sub stop   { my ($self) = @_; $_->pid && $_->stop for @{ $self->{nodes} } }
 sub crash  { my ($self) = @_; $self->primary->crash }
@@ -145,7 +146,7 @@ TestSvc::Failover - a PostgreSQL primary and its standby
 Those of L<TestSvc::Database>; C<crash> and C<freeze> are about the primary. And:
 
 primary, standby (each a L<TestSvc::Database>), hosts (for libpq), synchronous($on), follower, promote, rejoin (what was
-stopped follows the new primary), copy_primary (it is made anew from that one), cut (the standby gets nothing more;
-returns the pid that stands still).
+stopped follows the new primary), copy_primary (it is made anew from that one), cut (the standby gets nothing more), mend
+(now it does).
 
 =cut

@@ -5,7 +5,8 @@
 #
 # All runs in a private copy, which an unprivileged user owns when this is started by root; t/root/*.t stay root.
 # t/root/long, where a suite takes more than a minute, is run only when it is named.
-# Environment: DB (sqlite3, pgsql, mysql: the engine; the last two are private servers), MPM (event, worker, prefork),
+# Environment: DB (sqlite3, pgsql, mysql: the engine; the last two are private servers), PGBOUNCER=1 (with DB=pgsql: all
+# connections of httpd lead through a private PgBouncer in transaction mode), MPM (event, worker, prefork),
 # SANITIZE and CC (apxs-build.sh), V=1 (each assertion), KEEP=1 (keep the copy, with its logs, also after success),
 # SEEDS (schedules of the simulation), TEST_PRISM=1 (what the Perl suites ask and are answered is judged by
 # docs/openapi.yaml).

@@ -43,7 +43,7 @@ trap 'exit 130' INT TERM HUP
 # The copy: the checkout, and of everything built only what is tested now.
 tar -c --exclude=./.git --exclude=./build --exclude=./run --exclude=node_modules . | tar -x -C "$work" ||
     die "could not copy the checkout"
-mkdir "$work/build" && cp -a "$BUILD"/{*.so,svc-keygen,obj,unit,sim} "$work/build/" || die "could not copy the build"
+mkdir "$work/build" && cp -a "$BUILD"/{*.so,svc-keygen,svc-schema,obj,unit,sim} "$work/build/" || die "could not copy the build"
 sed -i -e "s,/usr/lib/apache2/modules,$libexec,; s,mpm_event,mpm_$MPM,g" "$work/t/conf/modules.conf"
 mkdir -p "$work/t/logs" "$work/tmp" "$work/db"
 export TEST_DB_DIR=$work/db MARIADB_HOME=$work/db

@@ -54,7 +54,8 @@ static int usage(FILE *out)
 
 static int complain(const char *why)
 {
-    fprintf(stderr, "svc-schema: %s\n", why);
+    fprintf(stderr, "svc-schema: %.*s\n", /* some drivers end their lines */
+            (int)(strlen(why) - (strchr(why, '\0')[-1] == '\n')), why);
     return FAILED;
 }
 
@@ -223,11 +224,13 @@ static int read_line(job_t *job, const char **to, const char *words[2], int argc
     };
     apr_getopt_t *line;
     const char *arg;
+    apr_status_t status;
     int option, i;
 
     apr_getopt_init(&line, job->pool, argc, argv);
     line->interleave = 1;
-    while (apr_getopt_long(line, options, &option, &arg) == APR_SUCCESS) {
+    while ((status = apr_getopt_long(line, options, &option, &arg)) ==
+           APR_SUCCESS) {
         if (option == 'd')
             job->driver = arg;
         if (option == 'p')
@@ -239,7 +242,7 @@ static int read_line(job_t *job, const char **to, const char *words[2], int argc
     }
     for (i = 0; i < 2 && line->ind + i < argc; i++)
         words[i] = line->argv[line->ind + i];
-    return line->ind + 2 == argc;
+    return status == APR_EOF && line->ind + 2 == argc;
 }
 
 static int run(job_t *job, const char *command)

@@ -47,7 +47,8 @@ if ($is_pgsql) {
 }
 
 # --- all works
-wait_until { api(GET => '/api/tickets', vhost => $server)->code == 200 } 15, 'it works by itself';
+wait_ready($server);
+is api(GET => '/api/tickets', vhost => $server)->code, 200, 'it works by itself';
 my $ticket = new_ticket(vhost => $server);
 is api(PUT => "/api/tickets/$ticket->{id}", vhost => $server, user => 'alice', json => { title => 'New', price => 7 })->code, 200, 'a ticket is edited';
 my $order = new_order(vhost => $server, ticket => $ticket);

@@ -2,6 +2,7 @@
 -- Made by `svc-schema --driver sqlite3 --from 1 --to 2 orders print`: do not edit.
 -- To run it: sqlite3 -bail DBFILE <FILE
 
+PRAGMA busy_timeout = 10000;
 BEGIN IMMEDIATE;
 INSERT INTO orders_schema (id, version) SELECT id, version FROM orders_schema WHERE version <> 1;
 

@@ -2,6 +2,7 @@
 -- Made by `svc-schema --driver sqlite3 --from 2 --to 3 tickets print`: do not edit.
 -- To run it: sqlite3 -bail DBFILE <FILE
 
+PRAGMA busy_timeout = 10000;
 BEGIN IMMEDIATE;
 INSERT INTO tickets_schema (id, version) SELECT id, version FROM tickets_schema WHERE version <> 2;
 

@@ -2,6 +2,7 @@
 -- Made by `svc-schema --driver sqlite3 --from 0 --to 3 tickets print`: do not edit.
 -- To run it: sqlite3 -bail DBFILE <FILE
 
+PRAGMA busy_timeout = 10000;
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS tickets_schema (
   id BIGINT NOT NULL PRIMARY KEY,

@@ -6,10 +6,10 @@ use warnings FATAL => 'all';
 use Carp 'croak';
 use Cwd 'abs_path';
 use Exporter 'import';
-use TestSvc 'db';
+use TestSvc qw(db wait_until);
 use TestSvc::Database ();
 
-our @EXPORT = qw(schema_tool schema_version schema_run schema_files structure rows_of put_rows);
+our @EXPORT = qw(schema_tool schema_version schema_run schema_files structure rows_of put_rows wait_ready);
 
 (my $Top = abs_path(__FILE__)) =~ s{/t/lib/TestSvc/Schema\.pm$}{};
 my $Tool = ($ENV{TEST_BUILD} || "$Top/build") . '/svc-schema';
@@ -62,6 +62,17 @@ sub schema_files {
     return map { "$folder/$service-$_-to-" . ($_ + 1) . '.sql' } $from .. $to - 1;
 }
 
+# Until each writer of each process has what it waited for.
+sub wait_ready {
+    my ($server, $seconds) = @_;
+    wait_until {
+        my %alive = map { $_ => 1 } $server->children;
+        my ($log, %last) = $server->error_log;
+        $last{"$1 $3"} = $2 while $log =~ /\[pid (\d+)[^]]*\] (SVC003|SVC010|SVC072): (mod_\w+): /g;
+        keys %last && !grep { /^(\d+)/ && $alive{$1} && $last{$_} ne 'SVC003' } keys %last;
+    } $seconds || 15, 'all processes have their database';
+}
+
 # What the tables and indexes of both services are, as text that can be compared.
 sub structure {
     my ($server) = @_;
@@ -101,7 +112,7 @@ sub tables {
 
 sub rows_of {   # all rows of all tables but the versions: table -> [{ column => value }, ...]
     my ($server) = @_;
-    my $db = db($server);
+    my $db = db($server, unicode => 1);
     return { map { my $table = $_;
                    my @columns = columns($db, $server->engine->engine, $table);
                    ($table => $db->selectall_arrayref('SELECT ' . join(', ', @columns) . " FROM $table", { Slice => {} }))
@@ -111,7 +122,7 @@ sub rows_of {   # all rows of all tables but the versions: table -> [{ column =>
 # Those rows as far as there are such tables and columns here. Dies when a row would be lost.
 sub put_rows {
     my ($server, $rows) = @_;
-    my $db = db($server, write => 1);
+    my $db = db($server, write => 1, unicode => 1);
     my %here = map { $_ => [columns($db, $server->engine->engine, $_)] } tables($server, $db);
     for my $table (sort keys %$rows) {
         croak "there is no $table here, and rows of it" if !$here{$table} && @{ $rows->{$table} };
@@ -139,6 +150,6 @@ TestSvc::Schema - the tables of a suite's own httpd, before it starts
     is structure($server), structure($other);
 
 C<schema_tool(undef, @args)> runs svc-schema without a database. C<schema_version($server, $service)> is the version of
-the database and that of the program.
+the database and that of the program. C<wait_ready($server)> waits until all its processes have their database.
 
 =cut

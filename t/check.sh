@@ -49,7 +49,7 @@ lane=$work/1
 mkdir "$lane" "$work/taken"
 tar -c --exclude=./.git --exclude=./build --exclude=./run --exclude=node_modules . | tar -x -C "$lane" ||
     die "could not copy the checkout"
-mkdir "$lane/build" && cp -a "$BUILD"/{*.so,svc-keygen,obj,unit,sim} "$lane/build/" || die "could not copy the build"
+mkdir "$lane/build" && cp -a "$BUILD"/{*.so,svc-keygen,svc-schema,obj,unit,sim} "$lane/build/" || die "could not copy the build"
 [ ! -d build/galera ] || cp -a build/galera "$lane/build/" || die "could not copy what nodes of Galera join by"
 sed -i -e "s,/usr/lib/apache2/modules,$libexec,; s,mpm_event,mpm_$MPM,g" "$lane/t/conf/modules.conf"
 mkdir -p "$lane/t/logs" "$lane/tmp" "$lane/db"

@@ -70,7 +70,7 @@ test: packages
 
 ENGINES ?= pgsql mysql
 CONTRACT = t/smoke.t t/tickets t/orders t/events t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t \
-           t/lifecycle/server.t
+           t/lifecycle/server.t t/deploy
 
 test-engines: packages-engines
 	@for db in $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh $(or $(T),$(CONTRACT)) || exit 1; done

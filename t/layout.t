@@ -193,6 +193,20 @@ none "log lines carry tags of our own, not httpd's APLOGNO", grep { $text{$_} =~
     }
 }
 
+{   # no example that nobody has seen running, or can find
+    my $text = sub { join '', map { open my $in, '<', $_ or die "$_: $!"; local $/; <$in> } @_ };
+    my $suites = $text->(grep { -f } map { chomp; $_ } qx(find t bin -name '*.t' -o -name run.sh));
+    my $documents = $text->('README.md', glob 'docs/*.md');
+    my $installed = $text->('bin/install.sh');
+    my @examples = map { m{^conf/(.+)} && $1 ne 'reference.conf' ? $1 : () } glob 'conf/*';   # that one is comments
+    cmp_ok scalar(@examples), '>', 10, 'there are examples';
+    none 'each example in conf/ is started by a suite', grep { $suites !~ /['\/]\Q$_\E\b/ } @examples;
+    none 'each is mentioned in a document, and installed', grep {
+        (my $name = $_) =~ s/\.conf\z//;
+        $_ ne 'run.conf.in' && ($documents !~ m{\(\S*conf/\Q$_\E\)} || $installed !~ /(?<![\w-])\Q$name\E(?![\w-])/);
+    } @examples;
+}
+
 is readlink 'README', 'README.md', 'README is a link to README.md';
 
 done_testing;

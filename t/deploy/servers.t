@@ -93,7 +93,20 @@ for my $file ($is_pgsql ? 'shop-postgresql.conf' : ('shop-mariadb.conf', 'shop-g
 
     $_->stop for $first, $second;
     log_is_clean(server => $first);
+    unlike $_->error_log, qr/pass(?:word)?=/, 'its password is in no log' for $first, $second;
     log_is_clean(server => $second, except => [qr/SVC010: mod_tickets: /, qr/SVC0(?:35|40|60): /]);
+}
+
+# A server that cannot be reached, and everything logged that there is to log: not its password.
+{
+    my $params = $is_pgsql ? 'password=hush-hush' : 'pass=hush-hush reconnect=0';
+    my $server = TestSvc::Server->new(site => 'DBDriver ' . $engine->engine . "\nDBDParams \"host=127.0.0.1 port=\@port:nobody\@ dbname=shop user=shop $params\"\n" .
+                                              "DBDMax 64\nOrdersSubscribe tcp://127.0.0.1:\@port:nobody\@\nLogLevel trace8\n")->start;
+    problem_ok api(POST => '/api/tickets', vhost => $server, user => 'alice', json => { title => 'T', price => 5 }), 503, undef,
+        'a database server that is not there is a 503';
+    like $server->error_log, qr/SVC010: mod_tickets: /, '... and is logged';
+    $server->stop;
+    unlike $server->error_log, qr/hush/, '... without its password';
 }
 
 drop();

@@ -71,7 +71,7 @@ check-layout: all
 
 # What has to hold on each engine; the rest is the same code whatever the engine.
 CONTRACT = t/smoke.t t/tickets t/orders t/events t/schema t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t \
-           t/lifecycle/server.t
+           t/lifecycle/server.t t/deploy
 DATABASES = $(or $(DB),sqlite3 pgsql mysql)
 
 test: packages

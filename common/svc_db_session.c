@@ -92,6 +92,14 @@ int svc_db_session_pid(void *native)
 #define PGSQL_TEXT \
     "SET client_encoding = 'UTF8'; SET standard_conforming_strings = on"
 
+/* What words and quotes mean. */
+#define MYSQL_NAMES "SET NAMES utf8mb4"
+#define MYSQL_MODE \
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES," \
+    "PIPES_AS_CONCAT,ANSI_QUOTES,NO_ENGINE_SUBSTITUTION'"
+
+const char svc_db_session_mysql[] = MYSQL_NAMES ";\n" MYSQL_MODE ";\n";
+
 const char *const *svc_db_session_setup(svc_db_engine_t engine, int is_pooled)
 {
     /* In SQLite the last statement must return no row, or the driver calls the
@@ -109,10 +117,8 @@ const char *const *svc_db_session_setup(svc_db_engine_t engine, int is_pooled)
     static const char *const pooled[] = { PGSQL_TEXT, NULL };
     static const char *const mysql[] = {
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-        "SET NAMES utf8mb4",
-        "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,"
-        "PIPES_AS_CONCAT,ANSI_QUOTES,NO_ENGINE_SUBSTITUTION', "
-        "SESSION innodb_lock_wait_timeout = 4, "
+        MYSQL_NAMES,
+        MYSQL_MODE ", SESSION innodb_lock_wait_timeout = 4, "
         "SESSION idle_transaction_timeout = 10, "
         "SESSION max_statement_time = " SECONDS(SVC_DB_LIMIT_S),
         SYNC_WAIT,

@@ -21,6 +21,10 @@ int svc_db_session_pid(void *native);
  * others find what it was told. */
 const char *const *svc_db_session_setup(svc_db_engine_t engine, int is_pooled);
 
+/* MariaDB: what a script says first, so that its words and quotes mean what they
+ * mean in our sessions. */
+extern const char svc_db_session_mysql[];
+
 /* What begins a transaction. With IS_POOLED it says what setup could not, and the
  * LIMIT of seconds, for this one. */
 const char *svc_db_session_begin(svc_db_engine_t engine, int is_pooled,

@@ -35,6 +35,7 @@ sub shared {
 }
 
 sub engine  { return $_[0]{engine} }
+sub dir     { return $_[0]{dir} }
 sub name    { return $Name{ $_[0]{engine} } }
 sub is_file { return $_[0]{engine} eq 'sqlite3' }
 
@@ -186,7 +187,7 @@ sub thaw   { my ($self) = @_; kill 'CONT', $self->pids }
 sub admin {
     my ($self, $name) = @_;
     my %attributes = (RaiseError => 1, PrintError => 0, AutoInactiveDestroy => 1);
-    return DBI->connect("dbi:Pg:host=$self->{dir};dbname=postgres", 'svc', undef, \%attributes) if $self->{engine} eq 'pgsql';
+    return DBI->connect("dbi:Pg:host=$self->{dir};dbname=" . ($name || 'postgres'), 'svc', undef, \%attributes) if $self->{engine} eq 'pgsql';
     return DBI->connect("dbi:MariaDB:mariadb_socket=$self->{dir}/mysql.sock" . ($name ? ";database=$name" : ''), 'root', '', \%attributes);
 }
 
@@ -237,17 +238,18 @@ sub adapt {
 }
 
 # A handle on FILE that reads, or with C<write> may write; strings are bytes, or with C<unicode> characters. Of several
-# files, all their tables at once.
+# files, all their tables at once. Instead of a file, C<=NAME> is a whole database of that name.
 sub connect {
     my ($self, $files, %opt) = @_;
     my @files = ref $files ? @$files : $files;
     return $self->connect_sqlite(\@files, %opt) if $self->is_file;
-    my @names = map { $self->create($_) } @files;
+    my ($whole) = $files[0] =~ /^=(\w+)\z/;
+    my @names = defined $whole ? $whole : map { $self->create($_) } @files;
     my $db;
     if ($self->{engine} eq 'pgsql') {
-        $db = $self->admin;
+        $db = $self->admin($whole);
         $db->{pg_enable_utf8} = $opt{unicode} ? 1 : 0;
-        $db->do('SET client_min_messages = warning; SET search_path = ' . join ', ', @names);
+        $db->do('SET client_min_messages = warning; SET search_path = ' . (defined $whole ? 'public' : join ', ', @names));
         $db->do('SET default_transaction_isolation = "repeatable read"');   # one state of the database in a transaction
         $db->do('SET default_transaction_read_only = on') unless $opt{write};
     } else {
@@ -360,7 +362,7 @@ TestSvc::Database - the engine that the suites run on
 
 =head1 METHODS
 
-new($engine, $dir), shared, engine, name, is_file, lacks, start(@as), stop, crash, freeze, thaw, pid, pids, log, params($file),
+new($engine, $dir), shared, engine, dir, name, is_file, lacks, start(@as), stop, crash, freeze, thaw, pid, pids, log, params($file),
 adapt($configuration, %where), connect($file, %opt), backup($file, $name), restore($file, $name),
 hold_writers($file).
 

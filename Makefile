@@ -27,6 +27,7 @@ help:
 #: make unit          C unit tests only
 #: make simulate      SEEDS=1000 random schedules of losses and crashes in a simulated world
 #: make check-layout  the rules about files, symbols and includes only
+#: make test-faults   what a database can do to us while there is trade, on each engine: killed, hangs, full, slow
 #: make test-long     the suites that take minutes: the network is cut for a minute (needs root)
 #: make test-openapi  the Perl suites, each answer judged by docs/openapi.yaml (prism)
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
@@ -70,13 +71,16 @@ test: packages
 
 ENGINES ?= pgsql mysql
 CONTRACT = t/smoke.t t/tickets t/orders t/events t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t \
-           t/lifecycle/server.t
+           t/faults/server.t
 
 test-engines: packages-engines
 	@for db in $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh $(or $(T),$(CONTRACT)) || exit 1; done
 
 test-all: packages-engines
 	@for db in sqlite3 $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh $(T) || exit 1; done
+
+test-faults: packages-engines
+	@for db in sqlite3 $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh $(or $(T),t/faults t/root/faults) || exit 1; done
 
 test-long: packages
 	@t/check.sh t/root/long
@@ -110,4 +114,4 @@ clean:
 	@rm -rf build run
 
 .PHONY: all help packages packages-build packages-run packages-engines packages-bench run demo unit simulate check-layout test \
-        test-engines test-all test-long test-openapi test-asan test-mpms soak bench install clean
+        test-engines test-all test-faults test-long test-openapi test-asan test-mpms soak bench install clean

@@ -63,8 +63,9 @@ sub run {
     return $pid;
 }
 
-sub make {   # an empty cluster; small, but with fsync, and deaf but for one socket
-    my ($self) = @_;
+sub make {   # an empty cluster; small, but with fsync, and deaf but for one socket; AS as in start
+    my ($self, @as) = @_;
+    $self->{as} = \@as if @as;
     my @command = $self->{engine} eq 'pgsql'
         ? (program('initdb'), '-D', "$self->{dir}/data", '-A', 'trust', '-U', 'svc', '-E', 'UTF8', '--locale=C', '-N')
         : (program('mariadb-install-db'), '--no-defaults', "--datadir=$self->{dir}/data", '--skip-test-db', '--skip-name-resolve',

@@ -19,9 +19,9 @@ my $Shared;
 my @Path = (split(/:/, $ENV{PATH} || ''), reverse(sort glob '/usr/lib/postgresql/*/bin'), '/usr/sbin', '/usr/libexec');
 
 sub new {
-    my ($class, $engine, $dir) = @_;
+    my ($class, $engine, $dir, %opt) = @_;
     croak "no engine $engine: say sqlite3, pgsql or mysql" unless $Name{$engine};
-    return bless { engine => $engine, dir => $dir, made => {} }, $class;
+    return bless { engine => $engine, dir => $dir, made => {}, env => {}, %opt }, $class;
 }
 
 # The one of t/suites.pl, which has started it.
@@ -57,6 +57,7 @@ sub run {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', "$self->{dir}/log" or POSIX::_exit(126);
         open STDERR, '>&', \*STDOUT;
+        @ENV{ keys %{ $self->{env} } } = values %{ $self->{env} };
         { no warnings; exec @{ $self->{as} || [] }, @command }
         POSIX::_exit(127);
     }
@@ -318,8 +319,8 @@ TestSvc::Database - the engine that the suites run on
 
 =head1 METHODS
 
-new($engine, $dir), shared, engine, name, is_file, lacks, start(@as), stop, crash, freeze, thaw, pid, pids, log, params($file),
+new($engine, $dir, env => {}), shared, engine, name, is_file, lacks, start(@as), stop, crash, freeze, thaw, pid, pids, log, params($file),
 adapt($configuration, %where), connect($file, %opt), backup($file, $name), restore($file, $name),
-hold_writers($file).
+hold_writers($file). C<env> is what the server finds in its environment besides.
 
 =cut

@@ -215,7 +215,7 @@ none "log lines carry tags of our own, not httpd's APLOGNO", grep { $text{$_} =~
             while $names =~ /`((?:Tickets|Orders)\w+) (.+?)`/g;
     }
     is_deeply \%readme, \%exists, "README.md's table has the syntax and the default of each directive, as httpd -L";
-    for my $document (glob 'README.md docs/*.md conf/*') {
+    for my $document (grep { -f } glob 'README.md docs/*.md conf/*') {
         my $text = do { local (@ARGV, $/) = $document; <> };
         my %named = map { ($_ => 1) } $text =~ /(?<![\w.-])((?:Tickets|Orders)[A-Z][A-Za-z]+)\b/g;
         none "$document names no directive that does not exist", grep { !$exists{$_} } sort keys %named;
@@ -227,7 +227,7 @@ none "log lines carry tags of our own, not httpd's APLOGNO", grep { $text{$_} =~
     my $suites = $text->(grep { -f } map { chomp; $_ } qx(find t bin -name '*.t' -o -name run.sh));
     my $documents = $text->('README.md', glob 'docs/*.md');
     my $installed = $text->('bin/install.sh');
-    my @examples = map { m{^conf/(.+)} && $1 ne 'reference.conf' ? $1 : () } glob 'conf/*';   # that one is comments
+    my @examples = map { m{^conf/(.+)} && $1 ne 'reference.conf' ? $1 : () } grep { -f } glob 'conf/*';   # that one is comments
     cmp_ok scalar(@examples), '>', 10, 'there are examples';
     none 'each example in conf/ is started by a suite', grep { $suites !~ /['\/]\Q$_\E\b/ } @examples;
     none 'each is mentioned in a document, and installed', grep {

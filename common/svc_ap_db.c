@@ -13,7 +13,6 @@
 #include "svc_time.h"
 
 #define HANGS_MS 2000  /* a server that mod_dbd asks whether it is there */
-#define DEFAULT_MAX 10 /* mod_dbd's DBDMax */
 
 struct svc_ap_db_gate_t {
     apr_thread_mutex_t *mutex;
@@ -39,7 +38,7 @@ svc_ap_db_gate_t *svc_ap_db_gate(const char *driver, const char *params,
     if (found)
         return found;
     gate = apr_pcalloc(pool, sizeof(*gate));
-    gate->free = max > 0 ? max : DEFAULT_MAX;
+    gate->free = max > 0 ? max : SVC_AP_DB_MAX;
     apr_thread_mutex_create(&gate->mutex, APR_THREAD_MUTEX_DEFAULT, pool);
     apr_thread_cond_create(&gate->freed, pool);
     apr_pool_userdata_setn(gate, key, NULL, pool);

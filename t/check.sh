@@ -3,9 +3,10 @@
 # Apache::Test suites, or only those named (t/smoke.t, t/tickets, t/unit/svc_id_test.c, t/sim).
 # The last line is "N passed, N failed".
 #
-# All runs in private copies, which an unprivileged user owns when this is started by root; t/root/*.t stay root.
+# All runs in private copies, which an unprivileged user owns when this is started by root; t/root/ stays root.
 # t/root/long, where a suite takes more than a minute, is run only when it is named, and so is t/cluster.
-# Environment: DB (sqlite3, pgsql, mysql: the engine; the last two are private servers), MPM (event, worker, prefork),
+# Environment: DB (sqlite3, pgsql, mysql: the engine; the last two are private servers), PGBOUNCER=1 (with DB=pgsql: all
+# connections of httpd lead through a private PgBouncer in transaction mode), MPM (event, worker, prefork),
 # SANITIZE and CC (apxs-build.sh), V=1 (each assertion), KEEP=1 (keep the copy, with its logs, also after success),
 # SEEDS (schedules of the simulation), TEST_PRISM=1 (what the Perl suites ask and are answered is judged by
 # docs/openapi.yaml), LANES (how many suites run at once, each lane with a copy, a server and an engine of its own).
@@ -48,7 +49,7 @@ lane=$work/1
 mkdir "$lane" "$work/taken"
 tar -c --exclude=./.git --exclude=./build --exclude=./run --exclude=node_modules . | tar -x -C "$lane" ||
     die "could not copy the checkout"
-mkdir "$lane/build" && cp -a "$BUILD"/{*.so,svc-keygen,obj,unit,sim} "$lane/build/" || die "could not copy the build"
+mkdir "$lane/build" && cp -a "$BUILD"/{*.so,svc-keygen,svc-schema,obj,unit,sim} "$lane/build/" || die "could not copy the build"
 [ ! -d build/galera ] || cp -a build/galera "$lane/build/" || die "could not copy what nodes of Galera join by"
 sed -i -e "s,/usr/lib/apache2/modules,$libexec,; s,mpm_event,mpm_$MPM,g" "$lane/t/conf/modules.conf"
 mkdir -p "$lane/t/logs" "$lane/tmp" "$lane/db"
@@ -81,6 +82,8 @@ root_suites() {   # folder
     elif [ "$1" = t/root/long ] && [ -z "${CI:-}" ] && ! unshare --net true 2>/dev/null; then
         # A container may not permit them; in CI (CI is set) it has to.
         echo "check: $1 needs network namespaces (CAP_SYS_ADMIN), left out" >&2
+    elif [ "$1" = t/root/faults ] && [ -z "${CI:-}" ] && ! unshare --mount true 2>/dev/null; then
+        echo "check: $1 needs mount namespaces (CAP_SYS_ADMIN), left out" >&2
     else
         ls "$1"/*.t
     fi
@@ -92,8 +95,8 @@ for name; do
                    suites+=($(find t -name '*.t' -not -path 't/layout.t' -not -path 't/root/*' -not -path 't/cluster/*' \
                               \( -not -path 't/openapi/*' -o -name document.t \) | sort))
                    [ -z "${TEST_PRISM:-}" ] || suites+=(t/openapi/judge.t t/openapi/answers.t)
-                   suites+=($(root_suites t/root)) ;;
-    t/root|t/root/long) suites+=($(root_suites "${name#./}")) ;;
+                   suites+=($(root_suites t/root) $(root_suites t/root/faults)) ;;
+    t/root|t/root/long|t/root/faults) suites+=($(root_suites "${name#./}")) ;;
     t/unit)        suites+=(build/unit/*_test) ;;
     t/sim)         suites+=(build/sim) ;;
     t/unit/*.c)    name=${name##*/}; suites+=("build/unit/${name%.c}") ;;
@@ -123,11 +126,15 @@ for suite in "${suites[@]}"; do
 done
 suites=("${kept[@]}")
 
-# What is about SQLite, or about servers, says so in its first lines.
-other=servers; [ $TEST_DB = sqlite3 ] || other=SQLite
+# What is about SQLite, about servers, or about one of them, says so in its first lines.
+case $TEST_DB in
+sqlite3) others="servers|PostgreSQL|MariaDB" ;;
+pgsql)   others="SQLite|MariaDB" ;;
+mysql)   others="SQLite|PostgreSQL" ;;
+esac
 kept=()
 for suite in "${suites[@]}"; do
-    case $suite in *.t) head -n 12 "$suite" | grep -q "^# Of $other only" && continue ;; esac
+    case $suite in *.t) head -n 12 "$suite" | grep -q -E "^# Of ($others) only" && continue ;; esac
     kept+=("$suite")
 done
 suites=("${kept[@]}")

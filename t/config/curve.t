@@ -25,7 +25,7 @@ file('nobody', "# nobody yet\n", 0644);
 
 sub configtest {
     my ($conf) = @_;
-    $server->write_conf(site => qq(DBDriver sqlite3\nDBDParams "\@dir\@/data/shop.db"\n), conf => $conf);
+    $server->write_conf(site => qq(DBDriver sqlite3\nDBDParams "\@dir\@/data/shop.db"\nOrdersSubscribe tcp://127.0.0.1:6999\n), conf => $conf);
     return $server->configtest;
 }
 sub accepted {

@@ -172,8 +172,8 @@ sub error_log {
 }
 
 sub configtest {
-    my ($self) = @_;
-    my $output = qx{'$Httpd' -f '$self->{dir}/httpd.conf' -t 2>&1};
+    my ($self, @options) = @_;
+    my $output = qx{'$Httpd' -f '$self->{dir}/httpd.conf' -t @options 2>&1};
     return ($? >> 8, $output);
 }
 
@@ -456,9 +456,9 @@ Return how long it took; die when a process is left. kill9_parent_and_children d
 =item signal($name), pid, pids, children, child_of($port), leader_pid($module), wait_leader($module, $not, $seconds),
 wait_database
 
-=item configtest
+=item configtest(@options)
 
-Exit code and output of C<httpd -t>.
+Exit code and output of C<httpd -t>, with options such as C<-D DUMP_TICKETS>.
 
 =item url($path), port($name), endpoint($name), dir, engine, db_file, error_log, error_log_file, stdout
 

@@ -20,7 +20,7 @@ export SANITIZE=${SANITIZE:-} MPM=${MPM:-event}
 export BUILD=${BUILD:-build${SANITIZE:+/${SANITIZE//,/-}}}
 [ -z "$SANITIZE" ] || export SEEDS=${SEEDS:-200}   # sanitizers are slow
 case $MPM in event|worker|prefork) ;; *) die "MPM=$MPM: say event, worker or prefork" ;; esac
-export TEST_DB=${DB:-sqlite3}
+export TEST_DB=${DB:-sqlite3} TEST_PGBOUNCER=${PGBOUNCER:-}
 case $TEST_DB in sqlite3|pgsql|mysql) ;; *) die "DB=$TEST_DB: say sqlite3, pgsql or mysql" ;; esac
 export LANES=${LANES:-2}   # suites wait more than they work
 case $LANES in [1-9]) ;; *) die "LANES=$LANES: say 1 to 9" ;; esac

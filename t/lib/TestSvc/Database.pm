@@ -30,7 +30,7 @@ sub shared {
     my ($class) = @_;
     return $Shared if $Shared;
     $Shared = $class->new($ENV{TEST_DB} || 'sqlite3', $ENV{TEST_DB_DIR});
-    $Shared->{pooler} = TestSvc::Pooler->new($Shared) if $ENV{PGBOUNCER} && $Shared->{engine} eq 'pgsql';
+    $Shared->{pooler} = TestSvc::Pooler->new($Shared) if $ENV{TEST_PGBOUNCER} && $Shared->{engine} eq 'pgsql';
     return $Shared;
 }
 

@@ -337,6 +337,37 @@ static void newer_schema(void)
     svc_db_close(db);
 }
 
+/* Tables that are somebody else's to make. */
+static void left_schema(void)
+{
+    jobs_t *jobs = jobs_prepare(fixture_path("left/x.db"), "");
+    svc_db_t *db;
+
+    fixture_expect("SVC072");
+    jobs->config.leaves_schema = 1;
+    jobs_run(jobs);
+    fails(svc_writer_ready(jobs->writer, 5000, fixture.pool),
+          SVC_ERR_UNAVAILABLE, "there is no database yet");
+    is_int(fixture_logged("SVC072"), 0, "... which is no matter of tables");
+    mkdir(fixture_path("left"), 0700);
+    ok(wait_until(fixture_logged("SVC072"), 5000),
+       "when there is one without tables, that is news");
+    fails(job_do(NULL, jobs, JOB_COUNT, "a", fixture.pool),
+          SVC_ERR_UNAVAILABLE, "... commands are refused");
+    db = fixture_open("left/x.db");
+    is_int(fixture_int(db, "SELECT COUNT(*) FROM sqlite_master"), 0,
+           "... and none is made");
+    apr_sleep(1200 * 1000); /* two attempts more */
+    is_int(fixture_logged("SVC072"), 1, "it is said once");
+    must(svc_schema_migrate(db, &jobs_schema, fixture.pool));
+    svc_db_close(db);
+    ok(wait_until(!svc_writer_ready(jobs->writer, 100, fixture.pool), 5000),
+       "once somebody has made them it goes on by itself");
+    succeeds(job_do(NULL, jobs, JOB_COUNT, "a", fixture.pool),
+             "... and commands are carried out");
+    jobs_stop(jobs);
+}
+
 /* --- several writers ------------------------------------------------------------ */
 
 #define CLIENTS 4
@@ -480,6 +511,7 @@ int main(void)
     the_lock();
     not_there_yet();
     newer_schema();
+    left_schema();
     is_int(fixture_logged("SVC011"), 4,
            "each command that failed for a reason of ours is said once");
     return fixture_end();

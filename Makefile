@@ -1,6 +1,6 @@
 # Targets for people; how to compile is known to apxs-build.sh alone, how to test to t/check.sh alone.
 #
-# Variables: CC, SANITIZE, BUILD (see apxs-build.sh), PORT (run, demo), T (files for `make test`), ENGINES, ROUNDS (soak),
+# Variables: CC, SANITIZE, BUILD (see apxs-build.sh), PORT (run, demo), T (files for `make test`), DB (the engine for it), ROUNDS (soak),
 # SEEDS (simulate), DESTDIR, PREFIX.
 
 PORT ?= 8080
@@ -23,10 +23,13 @@ help:
 #: make               build/mod_tickets.so, build/mod_orders.so and build/svc-keygen
 #: make run           start both on http://127.0.0.1:8080 (PORT=...), Ctrl-C stops
 #: make demo          load the weekly prices of t/data into the one that runs on PORT
-#: make test          layout checks, unit tests, simulation, all suites (T="t/tickets/x.t" for some)
+#: make test          layout checks, unit tests, simulation, all suites on SQLite, those of the API and of events on
+#:                    PostgreSQL and MariaDB (T="t/tickets/x.t" for some, DB=pgsql for one engine)
+#: make test-all      all suites on all three, and test-cluster
 #: make unit          C unit tests only
 #: make simulate      SEEDS=1000 random schedules of losses and crashes in a simulated world
 #: make check-layout  the rules about files, symbols and includes only
+#: make test-cluster  several httpd on one database: PostgreSQL, MariaDB; and on three nodes of Galera
 #: make test-long     the suites that take minutes: the network is cut for a minute (needs root)
 #: make test-openapi  the Perl suites, each answer judged by docs/openapi.yaml (prism)
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
@@ -45,8 +48,8 @@ packages:
 packages-run:
 	@bin/need-packages.sh run
 
-packages-engines:
-	@bin/need-packages.sh engines
+packages-cluster:
+	@bin/need-packages.sh cluster
 
 run: packages-run
 	@bin/run.sh
@@ -65,18 +68,23 @@ simulate: packages-build
 check-layout: all
 	@prove t/layout.t
 
-test: packages
-	@t/check.sh $(T)
-
-ENGINES ?= pgsql mysql
+# What has to hold on each engine; the rest is the same code whatever the engine.
 CONTRACT = t/smoke.t t/tickets t/orders t/events t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t \
            t/lifecycle/server.t t/deploy
+DATABASES = $(or $(DB),sqlite3 pgsql mysql)
 
-test-engines: packages-engines
-	@for db in $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh $(or $(T),$(CONTRACT)) || exit 1; done
+test: packages
+	@t/engines.sh $(foreach db,$(DATABASES),"$(db) $(or $(T),$(if $(filter sqlite3,$(db)),,$(CONTRACT)))")
 
-test-all: packages-engines
-	@for db in sqlite3 $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh $(T) || exit 1; done
+# Each is several servers by itself, so never two at once.
+CLUSTER = $(foreach db,$(filter-out sqlite3,$(DATABASES)),"$(db) t/cluster/machines.t") \
+          $(if $(filter mysql,$(DATABASES)),"sqlite3 t/cluster/galera.t")
+
+test-all: packages-cluster
+	@t/engines.sh $(foreach db,$(DATABASES),"$(db) $(T)") $(if $(T),,$(CLUSTER))
+
+test-cluster: packages-cluster
+	@t/engines.sh $(CLUSTER)
 
 test-long: packages
 	@t/check.sh t/root/long
@@ -109,5 +117,5 @@ install: all
 clean:
 	@rm -rf build run
 
-.PHONY: all help packages packages-build packages-run packages-engines packages-bench run demo unit simulate check-layout test \
-        test-engines test-all test-long test-openapi test-asan test-mpms soak bench install clean
+.PHONY: all help packages packages-build packages-run packages-cluster packages-bench run demo unit simulate check-layout test \
+        test-all test-cluster test-long test-openapi test-asan test-mpms soak bench install clean

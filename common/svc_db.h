@@ -86,6 +86,10 @@ svc_err_t *svc_db_begin(svc_db_t *db, apr_pool_t *pool);
 svc_err_t *svc_db_commit(svc_db_t *db, apr_pool_t *pool);
 void svc_db_rollback(svc_db_t *db, apr_pool_t *pool);
 
+/* Did the transaction that failed last lose to another one, and was undone by the
+ * server as a whole, COMMIT or not? Then the connection can be used on. */
+int svc_db_was_undone(const svc_db_t *db);
+
 /* Runs a statement that changes rows. CHANGED (may be NULL) gets their number.
  * ARGS has one text for each parameter; NULL is SQL's NULL. */
 svc_err_t *svc_db_run(int *changed, svc_db_t *db, const svc_db_sql_t *sql,

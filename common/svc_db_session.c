@@ -10,7 +10,13 @@
 #include <apr_strings.h>
 
 #define MYSQL_DUPLICATE 1062
+#define MYSQL_NO_VARIABLE 1193
 #define OR_NOTHING " ON CONFLICT DO NOTHING"
+
+/* On Galera a SELECT, and the BEGIN of a transaction, waits until this node has
+ * what the others had committed before: what was answered by one machine is known
+ * to all. Not every server knows it. */
+#define SYNC_WAIT "SET SESSION wsrep_sync_wait = 1"
 
 const svc_db_sql_t svc_db_session_now = {
     "svc_db_now",
@@ -19,6 +25,10 @@ const svc_db_sql_t svc_db_session_now = {
       "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
       "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) "
       "DIV 1000" }
+};
+
+const svc_db_sql_t svc_db_session_transaction = {
+    "svc_db_transaction", { NULL, NULL, "SELECT @@in_transaction" }
 };
 
 /* libpq waits for ever for a server that took the connection and then hangs.
@@ -86,6 +96,7 @@ const char *const *svc_db_session_setup(svc_db_engine_t engine)
         "PIPES_AS_CONCAT,ANSI_QUOTES,NO_ENGINE_SUBSTITUTION', "
         "SESSION innodb_lock_wait_timeout = 4, "
         "SESSION idle_transaction_timeout = 10",
+        SYNC_WAIT,
         NULL
     };
     static const char *const *const setup[SVC_DB_ENGINES] = { sqlite, pgsql,
@@ -126,8 +137,35 @@ const char *svc_db_session_sql(svc_db_engine_t engine, const char *sql,
 int svc_db_session_is_nothing(svc_db_engine_t engine, int code,
                               const char *sql)
 {
-    return engine == SVC_DB_MYSQL && code == MYSQL_DUPLICATE &&
-           is_or_nothing(sql);
+    if (engine != SVC_DB_MYSQL)
+        return 0;
+    return (code == MYSQL_DUPLICATE && is_or_nothing(sql)) ||
+           (code == MYSQL_NO_VARIABLE && strcmp(sql, SYNC_WAIT) == 0);
+}
+
+const char *svc_db_session_expand(const char *sql, const char *service,
+                                  apr_pool_t *pool)
+{
+    const char *at;
+
+    while ((at = strchr(sql, '#')))
+        sql = apr_pstrcat(pool, apr_pstrmemdup(pool, sql,
+                                               (apr_size_t)(at - sql)),
+                          service, at + 1, NULL);
+    return sql;
+}
+
+int svc_db_session_args(const char *sql)
+{
+    int count = 0;
+
+    for (; (sql = strchr(sql, '%')); sql++) {
+        if (sql[1] == '%')
+            sql++;
+        else
+            count++;
+    }
+    return count;
 }
 
 int svc_db_session_socket(svc_db_engine_t engine, void *native)

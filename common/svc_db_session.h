@@ -21,9 +21,18 @@ const char *svc_db_session_limit(svc_db_engine_t engine, int seconds,
 /* Gives the clock of the server, in milliseconds since 1970. */
 extern const svc_db_sql_t svc_db_session_now;
 
+/* MariaDB: gives 1 while the session is in a transaction, else 0. */
+extern const svc_db_sql_t svc_db_session_transaction;
+
+/* SQL with each # in it replaced by SERVICE; how many parameters it has. */
+const char *svc_db_session_expand(const char *sql, const char *service,
+                                  apr_pool_t *pool);
+int svc_db_session_args(const char *sql);
+
 /* SQL as the engine knows it: MariaDB has no ON CONFLICT DO NOTHING at the end of
  * an INSERT. There a duplicate key is told from other refusals when it happens:
- * does CODE mean that? It undoes its own statement alone. */
+ * does CODE mean that, which undoes its own statement alone, or a setting that
+ * this server does not know and need not? */
 const char *svc_db_session_sql(svc_db_engine_t engine, const char *sql,
                                apr_pool_t *pool);
 int svc_db_session_is_nothing(svc_db_engine_t engine, int code,

@@ -79,6 +79,14 @@ sub make {   # an empty cluster; small, but with fsync, and deaf but for one soc
     close $conf or croak "postgresql.conf: $!";
 }
 
+sub command {   # of the server
+    my ($self) = @_;
+    return (program('postgres'), '-D', "$self->{dir}/data") if $self->{engine} eq 'pgsql';
+    return (program('mariadbd'), '--no-defaults', "--datadir=$self->{dir}/data", "--socket=$self->{dir}/mysql.sock", '--skip-networking',
+            '--innodb-buffer-pool-size=32M', '--innodb-log-file-size=16M', '--max-connections=400', '--performance-schema=OFF',
+            '--innodb-flush-log-at-trx-commit=1', '--pid-file=server.pid');
+}
+
 # With AS (a command in a list) it runs as another user, whom DIR belongs to.
 sub start {
     my ($self, @as) = @_;
@@ -91,12 +99,7 @@ sub start {
         close $conf or croak "my.cnf: $!";
     }
     $self->make unless -d "$self->{dir}/data";
-    my $pid = $self->run($self->{engine} eq 'pgsql'
-        ? (program('postgres'), '-D', "$self->{dir}/data")
-        : (program('mariadbd'), '--no-defaults', "--datadir=$self->{dir}/data", "--socket=$self->{dir}/mysql.sock", '--skip-networking',
-           '--innodb-buffer-pool-size=32M', '--innodb-log-file-size=16M', '--max-connections=400', '--performance-schema=OFF',
-           '--innodb-flush-log-at-trx-commit=1', '--pid-file=server.pid'));
-    $self->{child} = $pid;
+    my $pid = $self->{child} = $self->run($self->command);
     my $deadline = time + 30;
     until (eval { $self->admin->disconnect; 1 }) {
         my $why = $@;
@@ -170,7 +173,7 @@ sub schema {
     my ($file) = @_;
     my ($base) = $file =~ m{([^/]+?)(?:\.db)?\z};
     $base =~ s/\W/_/g;
-    return lc($base) . '_' . substr md5_hex($file), 0, 12;
+    return 's_' . lc($base) . '_' . substr md5_hex($file), 0, 12;
 }
 
 sub create {   # the empty database FILE, if it is not there
@@ -256,7 +259,8 @@ sub restore {
     $db->begin_work;
     for my $table ($self->tables($db, $file)) {
         $db->do("DELETE FROM $table");
-        $db->do("INSERT INTO $table SELECT * FROM $copy.$table");
+        my $columns = join ', ', $self->columns($db, $file, $table);
+        $db->do("INSERT INTO $table ($columns) SELECT $columns FROM $copy.$table");
     }
     $db->commit;
 }
@@ -264,6 +268,13 @@ sub restore {
 sub tables {
     my ($self, $db, $file) = @_;
     return @{ $db->selectcol_arrayref('SELECT table_name FROM information_schema.tables WHERE table_schema = ?', undef, schema($file)) };
+}
+
+sub columns {   # that are not computed from others
+    my ($self, $db, $file, $table) = @_;
+    my $generated = $self->{engine} eq 'pgsql' ? 'is_generated' : "CASE WHEN extra LIKE '%GENERATED' THEN 'ALWAYS' ELSE 'NEVER' END";
+    return @{ $db->selectcol_arrayref("SELECT column_name FROM information_schema.columns WHERE table_schema = ? AND table_name = ? " .
+        "AND $generated = 'NEVER' ORDER BY ordinal_position", undef, schema($file), $table) };
 }
 
 # Keeps all who write waiting until the result is gone.

@@ -20,7 +20,7 @@ all:
 help:
 	@sed -n 's/^#: //p' Makefile
 
-#: make               build/mod_tickets.so, build/mod_orders.so and build/svc-keygen
+#: make               build/mod_tickets.so, build/mod_orders.so, build/svc-keygen and build/svc-schema
 #: make run           start both on http://127.0.0.1:8080 (PORT=...), Ctrl-C stops
 #: make demo          load the weekly prices of t/data into the one that runs on PORT
 #: make test          layout checks, unit tests, simulation, all suites on SQLite, those of the API and of events on
@@ -36,7 +36,8 @@ help:
 #: make test-mpms     the suites under event, worker and prefork
 #: make soak          the suites with crashes, races and real data, ROUNDS=20 times, by hand
 #: make bench         measure, and write bench/RESULTS.md; a few minutes (bench/README.md)
-#: make install       modules, svc-keygen and example configuration (DESTDIR, PREFIX)
+#: make schema        write conf/schema/ anew, after a step of a schema was added
+#: make install       modules, svc-keygen, svc-schema and example configuration (DESTDIR, PREFIX)
 #: make clean         remove everything built or generated
 
 packages-build:
@@ -69,7 +70,7 @@ check-layout: all
 	@prove t/layout.t
 
 # What has to hold on each engine; the rest is the same code whatever the engine.
-CONTRACT = t/smoke.t t/tickets t/orders t/events t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t \
+CONTRACT = t/smoke.t t/tickets t/orders t/events t/schema t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t \
            t/lifecycle/server.t t/deploy
 DATABASES = $(or $(DB),sqlite3 pgsql mysql)
 
@@ -111,11 +112,14 @@ bench: packages-bench
 	@./apxs-build.sh modules bench
 	@bench/run
 
+schema: all
+	@bin/schema-files.sh
+
 install: all
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" bin/install.sh
 
 clean:
 	@rm -rf build run
 
-.PHONY: all help packages packages-build packages-run packages-cluster packages-bench run demo unit simulate check-layout test \
+.PHONY: all help packages packages-build packages-run packages-cluster packages-bench run demo unit simulate check-layout schema test \
         test-all test-cluster test-long test-openapi test-asan test-mpms soak bench install clean

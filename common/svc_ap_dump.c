@@ -127,6 +127,8 @@ static void dump_limits(const dump_t *dump)
     limit(dump, "Retention", conf->retention, SVC_AP_CONF_RETENTION);
     limit(dump, "IdempotencyTTL", conf->idempotency_ttl,
           SVC_AP_CONF_IDEMPOTENCY_TTL);
+    line(dump, "Schema", conf->leaves_schema == 1 ? "Off" : "Auto",
+         conf->leaves_schema >= 0);
 }
 
 void svc_ap_dump(module *module, const char *service, server_rec *main,

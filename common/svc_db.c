@@ -20,9 +20,11 @@
 #define PAGES_PER_COMMIT 8 /* of small transactions, besides one per row */
 #define LIMIT_MS(seconds) ((seconds) ? (seconds) * 1000 + 500 : 0) /* watch */
 #define ARGS(run) /* apr_dbd lacks a const */ \
-    svc_db_session_args((run)->sql->text[(run)->db->engine]), \
+    svc_db_sql_count((run)->sql->text[(run)->db->engine]), \
         (const char **)(run)->args
 #define END_OF_ROWS (-1) /* what apr_dbd_get_row answers after the last */
+
+static const char begins[] = "BEGIN"; /* in the words of each engine */
 
 struct svc_db_t {
     const apr_dbd_driver_t *driver;
@@ -32,8 +34,9 @@ struct svc_db_t {
     apr_hash_t *statements; /* svc_db_sql_t * -> apr_dbd_prepared_t * */
     int count;              /* of statements prepared so far */
     int is_set_up;          /* the session has its settings */
+    int is_pooled;          /* it is a session for one transaction at a time */
     svc_db_watch_t *watch;  /* NULL: there is no server that could hang */
-    int limit_ms;           /* of a statement */
+    int limit_s;            /* of a statement; 0: none */
     int is_hung;            /* the watch ended the last one */
     int in_transaction, last_code; /* of the last failure */
     int was_undone; /* the transaction, by the server, in favour of another */
@@ -59,15 +62,6 @@ svc_db_engine_t svc_db_engine_of(const char *driver)
 void svc_db_setup(apr_pool_t *pool)
 {
     apr_dbd_init(pool);
-}
-
-svc_db_sql_t svc_db_sql(const char *label, const char *service,
-                        const char *format, apr_pool_t *pool)
-{
-    const char *text = svc_db_session_expand(format, service, pool);
-    svc_db_sql_t sql = { label, SVC_DB_SAME(text) };
-
-    return sql;
 }
 
 static svc_err_t *failure(svc_db_t *db, int code, const char *doing,
@@ -96,7 +90,7 @@ static svc_db_t *wrap(const apr_dbd_driver_t *driver, apr_dbd_t *handle,
     db->engine = svc_db_engine_of(apr_dbd_name(driver));
     db->pool = pool;
     db->statements = apr_hash_make(pool);
-    db->limit_ms = LIMIT_MS(SVC_DB_LIMIT_S);
+    db->limit_s = SVC_DB_LIMIT_S;
     if (db->engine != SVC_DB_SQLITE)
         db->watch = svc_db_watch_add(db->engine == SVC_DB_MYSQL, pool);
     return db;
@@ -108,7 +102,7 @@ static void wait_begin(svc_db_t *db)
 
     if (db->watch)
         svc_db_watch_begin(db->watch, svc_db_session_socket(db->engine, native),
-                           db->limit_ms);
+                           LIMIT_MS(db->limit_s));
 }
 
 static void wait_end(svc_db_t *db)
@@ -129,21 +123,48 @@ static svc_err_t *say(svc_db_t *db, const char *sql, apr_pool_t *pool)
                ? failure(db, code, sql, pool) : NULL;
 }
 
+static const char *in_words(svc_db_t *db, const char *sql, apr_pool_t *pool)
+{
+    return sql == begins ? svc_db_session_begin(db->engine, db->is_pooled,
+                                                db->limit_s, pool)
+                         : sql;
+}
+
+/* PostgreSQL. Who answers is not who was connected to: a pooler is between. */
+static svc_err_t *greet(svc_db_t *db, apr_pool_t *pool)
+{
+    void *native = apr_dbd_native_handle(db->driver, db->handle);
+    apr_dbd_results_t *results = NULL;
+    apr_dbd_row_t *row = NULL;
+    const char *pid = NULL;
+    int code;
+
+    svc_db_class_session(native);
+    wait_begin(db);
+    code = apr_dbd_select(db->driver, pool, db->handle, &results,
+                          svc_db_session_who, 1);
+    wait_end(db);
+    if (code)
+        return failure(db, code, svc_db_session_who, pool);
+    while (apr_dbd_get_row(db->driver, pool, results, &row, -1) == 0)
+        pid = apr_pstrdup(pool, apr_dbd_get_entry(db->driver, row, 0));
+    db->is_pooled = !pid || atoi(pid) != svc_db_session_pid(native);
+    return NULL;
+}
+
 /* Makes the session ours, if it is not. */
 static svc_err_t *set_up(svc_db_t *db, apr_pool_t *pool)
 {
-    const char *const *statement = svc_db_session_setup(db->engine);
-    const char *limit = svc_db_session_limit(db->engine, SVC_DB_LIMIT_S, pool);
+    const char *const *statement;
     svc_err_t *err = NULL;
 
     if (db->is_set_up)
         return NULL;
     if (db->engine == SVC_DB_PGSQL)
-        svc_db_class_session(apr_dbd_native_handle(db->driver, db->handle));
+        err = greet(db, pool);
+    statement = svc_db_session_setup(db->engine, db->is_pooled);
     for (; *statement && !err; statement++)
         err = say(db, *statement, pool);
-    if (!err && limit)
-        err = say(db, limit, pool);
     db->is_set_up = !err;
     return err;
 }
@@ -244,10 +265,13 @@ static int try_again(svc_db_t *db, const svc_err_t *err, apr_int64_t begin,
 
 svc_err_t *svc_db_limit(svc_db_t *db, int seconds, apr_pool_t *pool)
 {
-    const char *sql = svc_db_session_limit(db->engine, seconds, pool);
+    const char *sql = svc_db_session_limit(db->engine, seconds, db->is_pooled,
+                                           pool);
 
-    db->limit_ms = LIMIT_MS(seconds);
-    return sql ? svc_db_text(db, sql, pool) : NULL;
+    db->limit_s = seconds;
+    return sql && (!db->is_pooled || db->in_transaction)
+               ? svc_db_text(db, sql, pool)
+               : NULL; /* it is said when one begins */
 }
 
 svc_err_t *svc_db_begin(svc_db_t *db, apr_pool_t *pool)
@@ -255,8 +279,7 @@ svc_err_t *svc_db_begin(svc_db_t *db, apr_pool_t *pool)
     svc_err_t *err;
 
     db->was_undone = 0;
-    err = svc_db_text(
-        db, db->engine == SVC_DB_SQLITE ? "BEGIN IMMEDIATE" : "BEGIN", pool);
+    err = svc_db_text(db, begins, pool);
 
     db->in_transaction = !err;
     return err;
@@ -283,7 +306,8 @@ int svc_db_was_undone(const svc_db_t *db)
 }
 
 /* The name is new each time, in this session: both modules share mod_dbd's, and
- * it may still know a statement that was forgotten here. */
+ * it may still know a statement that was forgotten here. Without one the driver
+ * sends the text whenever it is executed, and no session needs to know it. */
 static svc_err_t *prepare(apr_dbd_prepared_t **out, svc_db_t *db,
                           const svc_db_sql_t *sql, apr_pool_t *pool)
 {
@@ -298,8 +322,10 @@ static svc_err_t *prepare(apr_dbd_prepared_t **out, svc_db_t *db,
     code = apr_dbd_prepare(db->driver, db->prepared, db->handle,
                            svc_db_session_sql(db->engine,
                                               sql->text[db->engine], pool),
-                           apr_psprintf(db->prepared, "svc_%pp_%d",
-                                        (void *)db, db->count++),
+                           db->is_pooled
+                               ? NULL
+                               : apr_psprintf(db->prepared, "svc_%pp_%d",
+                                              (void *)db, db->count++),
                            out);
     wait_end(db);
     if (code)
@@ -400,7 +426,9 @@ static svc_err_t *attempt(execution_t *run)
     svc_err_t *err = set_up(db, run->pool);
 
     if (!err && !run->sql)
-        return *run->text ? say(db, run->text, run->pool) : NULL;
+        return *run->text ? say(db, in_words(db, run->text, run->pool),
+                                run->pool)
+                          : NULL;
     if (err || (err = prepare(&statement, db, run->sql, run->pool)))
         return err;
     if (db->count > count && db->in_transaction && db->engine == SVC_DB_MYSQL &&

@@ -50,8 +50,9 @@ static svc_err_kind_t class_pgsql(const char *text)
     static const char *const retry[] = { "40",    "55P03", "57P01", "57P02",
                                          "57P03", "08",    "25P03", "26000",
                                          "0A000" };
-    static const char *const unavailable[] = { "53", "57014", "58", "25006",
-                                               "42P01", "28", "3D000" };
+    static const char *const unavailable[] = { "53",    "57014", "58",
+                                               "25006", "42P01", "42501",
+                                               "28",    "3D000" };
     const char *state = text ? strstr(text, ":  ") : NULL;
     size_t i;
 

@@ -10,24 +10,36 @@
 const char *svc_db_session_params(svc_db_engine_t engine, const char *params,
                                   apr_pool_t *pool);
 
-/* What is sent first, one by one; ends with NULL. */
-const char *const *svc_db_session_setup(svc_db_engine_t engine);
+/* PostgreSQL: gives the pid of the process that answers; and the one that NATIVE,
+ * the PGconn, was connected to. They differ when a pooler is between. */
+extern const char svc_db_session_who[];
+int svc_db_session_pid(void *native);
 
-/* What bounds every later statement to SECONDS, 0 for no bound; NULL where
- * nothing does. */
+/* What is sent first, one by one; ends with NULL. It has the limit of
+ * SVC_DB_LIMIT_S for each statement. With IS_POOLED only what a
+ * pooler brings along to each session: a session may be left at each COMMIT, and
+ * others find what it was told. */
+const char *const *svc_db_session_setup(svc_db_engine_t engine, int is_pooled);
+
+/* MariaDB: what a script says first, so that its words and quotes mean what they
+ * mean in our sessions. */
+extern const char svc_db_session_mysql[];
+
+/* What begins a transaction. With IS_POOLED it says what setup could not, and the
+ * LIMIT of seconds, for this one. */
+const char *svc_db_session_begin(svc_db_engine_t engine, int is_pooled,
+                                 int limit, apr_pool_t *pool);
+
+/* What bounds every later statement to SECONDS, 0 for no bound; with IS_POOLED
+ * those of this transaction. NULL where nothing does. */
 const char *svc_db_session_limit(svc_db_engine_t engine, int seconds,
-                                 apr_pool_t *pool);
+                                 int is_pooled, apr_pool_t *pool);
 
 /* Gives the clock of the server, in milliseconds since 1970. */
 extern const svc_db_sql_t svc_db_session_now;
 
 /* MariaDB: gives 1 while the session is in a transaction, else 0. */
 extern const svc_db_sql_t svc_db_session_transaction;
-
-/* SQL with each # in it replaced by SERVICE; how many parameters it has. */
-const char *svc_db_session_expand(const char *sql, const char *service,
-                                  apr_pool_t *pool);
-int svc_db_session_args(const char *sql);
 
 /* SQL as the engine knows it: MariaDB has no ON CONFLICT DO NOTHING at the end of
  * an INSERT. There a duplicate key is told from other refusals when it happens:

@@ -8,7 +8,6 @@
 
 #include "mod_orders_conf.h"
 #include "mod_orders_http.h"
-#include "svc_ap_check.h"
 #include "svc_ap_dump.h"
 #include "svc_ap_module.h"
 #include "svc_ap_worker.h"
@@ -33,8 +32,7 @@ static apr_array_header_t *instances; /* NULL before post_config */
 static int orders_check_config(apr_pool_t *pconf, apr_pool_t *plog,
                                 apr_pool_t *ptemp, server_rec *s)
 {
-    int status = svc_ap_check_config(&orders_module, orders.name, s, pconf,
-                                     ptemp);
+    int status = svc_ap_module_check_config(&orders, s, pconf, ptemp);
 
     (void)plog;
     if (status == OK)

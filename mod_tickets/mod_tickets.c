@@ -8,7 +8,6 @@
 
 #include "mod_tickets_conf.h"
 #include "mod_tickets_http.h"
-#include "svc_ap_check.h"
 #include "svc_ap_dump.h"
 #include "svc_ap_module.h"
 #include "svc_ap_worker.h"
@@ -32,7 +31,7 @@ static int tickets_check_config(apr_pool_t *pconf, apr_pool_t *plog,
                                 apr_pool_t *ptemp, server_rec *s)
 {
     (void)plog;
-    return svc_ap_check_config(&tickets_module, tickets.name, s, pconf, ptemp);
+    return svc_ap_module_check_config(&tickets, s, pconf, ptemp);
 }
 
 static void tickets_test_config(apr_pool_t *pconf, server_rec *s)

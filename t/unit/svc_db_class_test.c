@@ -71,6 +71,7 @@ static void pgsql(void)
         { "ERROR:  57014\n", SVC_ERR_UNAVAILABLE, "query cancelled" },
         { "ERROR:  25006\n", SVC_ERR_UNAVAILABLE, "read-only" },
         { "ERROR:  42P01\n", SVC_ERR_UNAVAILABLE, "no such table" },
+        { "ERROR:  42501\n", SVC_ERR_UNAVAILABLE, "not permitted" },
         { "FATAL:  28P01\n", SVC_ERR_UNAVAILABLE, "bad password" },
         { "FATAL:  3D000\n", SVC_ERR_UNAVAILABLE, "no such database" },
         { "ERROR:  23505\n", SVC_ERR_INTERNAL, "unique violation" },

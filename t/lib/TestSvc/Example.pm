@@ -55,6 +55,7 @@ sub example {   # a copy of conf/NAME, where `make install` has it
             s{^(DBDParams ")(?:host=db\.example|sock=\S+)( .*?)( group=shop)?"$}{$self->server_params($1, $2, $3)}me;
             s{^Listen (\d+)$}{Listen 127.0.0.1:\@port:$1\@}mg;
             s{<VirtualHost \*:(\d+)>}{<VirtualHost *:\@port:$1\@>}g;
+            for my $place (keys %{ $self->{places} || {} }) { s{\Q$place\E}{$self->{places}{$place}}g }
         }
         $text = $self->fill($text);
     }
@@ -160,7 +161,7 @@ Those of L<TestSvc::Server>, and:
 Copies these files of conf/ to DIR/etc/shop/ and includes them in this order. In the copies places are replaced, and
 nothing else: the folder of a module; /var/lib/shop by DIR/data; /etc/apache2 by DIR/etc; the ports of 127.0.0.1, of
 Listen, of VirtualHost and of endpoints by free ones, which C<port(8443)> tells; C<*> and the machine's own address by
-C<bus>; other machines by what C<hosts> has for their names; a database server by that of the suite. C<conf> is added
+C<bus>; other machines by what C<hosts> has for their names, and other places by what C<places> has for them; a database server by that of the suite. C<conf> is added
 before them.
 
 =item machines(\%files, %opt)

@@ -30,6 +30,7 @@ help:
 #: make simulate      SEEDS=1000 random schedules of losses and crashes in a simulated world
 #: make check-layout  the rules about files, symbols and includes only
 #: make test-cluster  several httpd on one database: PostgreSQL, MariaDB; and on three nodes of Galera
+#: make test-faults   what a database can do to us while there is trade, on each engine: killed, hangs, full, slow
 #: make test-long     the suites that take minutes: the network is cut for a minute (needs root)
 #: make test-openapi  the Perl suites, each answer judged by docs/openapi.yaml (prism)
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
@@ -71,7 +72,7 @@ check-layout: all
 
 # What has to hold on each engine; the rest is the same code whatever the engine.
 CONTRACT = t/smoke.t t/tickets t/orders t/events t/schema t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t \
-           t/lifecycle/server.t t/deploy
+           t/faults/server.t t/deploy
 DATABASES = $(or $(DB),sqlite3 pgsql mysql)
 
 test: packages
@@ -86,6 +87,9 @@ test-all: packages-cluster
 
 test-cluster: packages-cluster
 	@t/engines.sh $(CLUSTER)
+
+test-faults: packages
+	@t/engines.sh $(foreach db,$(DATABASES),"$(db) $(or $(T),t/faults t/root/faults)")
 
 test-long: packages
 	@t/check.sh t/root/long
@@ -122,4 +126,4 @@ clean:
 	@rm -rf build run
 
 .PHONY: all help packages packages-build packages-run packages-cluster packages-bench run demo unit simulate check-layout schema test \
-        test-all test-cluster test-long test-openapi test-asan test-mpms soak bench install clean
+        test-all test-faults test-cluster test-long test-openapi test-asan test-mpms soak bench install clean

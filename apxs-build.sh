@@ -7,7 +7,8 @@
 #   tools    $BUILD/svc-keygen, and $BUILD/svc-schema, which knows the tables of both modules
 #   units    $BUILD/unit/NAME_test from each t/unit/NAME_test.c, with the pure half of everything (no httpd)
 #   sim      $BUILD/sim from t/sim/*.c, with the pure half of everything in a simulated world
-#   crash    $BUILD/crash.so from t/crash/crash.c, which suites preload into httpd; never with a sanitizer
+#   crash    $BUILD/NAME.so from each t/crash/NAME.c, which suites preload into httpd or a database server; never with a
+#            sanitizer
 #   bench    $BUILD/bench/NAME from each bench/NAME.c, alike; needs libsqlite3's headers
 #
 # Environment: CC (default gcc), BUILD (default build, or build/SANITIZE), SANITIZE=address,undefined | thread,
@@ -149,11 +150,14 @@ build_bench() {
     link_all bench "$(pkg-config --libs sqlite3)" $(sources bench/*.c)
 }
 
-build_crash() {   # it is loaded into sh as well, which starts httpd where a sanitizer is used
-    local src=t/crash/crash.c out=$BUILD/crash.so
-    up_to_date "$out" "$src" "$BUILD/obj/.flags" && return
-    echo "cc $src"
-    $CC $plain -shared -o "$out" "$src" -Wl,-z,relro $(pkg-config --libs libzmq) -ldl || die "could not build $out"
+build_crash() {   # they are loaded into sh as well, which starts httpd where a sanitizer is used
+    local src out
+    for src in t/crash/*.c; do
+        out=$BUILD/$(basename "$src" .c).so
+        up_to_date "$out" "$src" "$BUILD/obj/.flags" && continue
+        echo "cc $src"
+        $CC $plain -shared -o "$out" "$src" -Wl,-z,relro,--as-needed $(pkg-config --libs libzmq) -ldl || die "could not build $out"
+    done
 }
 # Its own svc_bus_* come before the library's, its clock is exported to libapr and libsqlite3, and the calls that it
 # wants to see come by it.

@@ -16,8 +16,6 @@
 #define SQLITE_BUSY_CODE 5
 #define BUSY_MS 2000
 #define BUSY_PAUSE_MS 20
-#define CHECKPOINT_PAGES 4000
-#define PAGES_PER_COMMIT 8 /* of small transactions, besides one per row */
 #define LIMIT_MS(seconds) ((seconds) ? (seconds) * 1000 + 500 : 0) /* watch */
 #define ARGS(run) /* apr_dbd lacks a const */ \
     svc_db_sql_count((run)->sql->text[(run)->db->engine]), \
@@ -40,7 +38,7 @@ struct svc_db_t {
     int is_hung;            /* the watch ended the last one */
     int in_transaction, last_code; /* of the last failure */
     int was_undone; /* the transaction, by the server, in favour of another */
-    int written; /* about how many pages of log since the last checkpoint */
+    svc_db_session_log_t log; /* SQLite's write-ahead log */
 };
 
 struct svc_db_row_t {
@@ -165,6 +163,9 @@ static svc_err_t *set_up(svc_db_t *db, apr_pool_t *pool)
     statement = svc_db_session_setup(db->engine, db->is_pooled);
     for (; *statement && !err; statement++)
         err = say(db, *statement, pool);
+    if (!err && db->engine == SVC_DB_SQLITE)
+        err = svc_db_session_log(
+            &db->log, apr_dbd_native_handle(db->driver, db->handle), pool);
     db->is_set_up = !err;
     return err;
 }
@@ -290,7 +291,6 @@ svc_err_t *svc_db_commit(svc_db_t *db, apr_pool_t *pool)
     svc_err_t *err = svc_db_text(db, "COMMIT", pool);
 
     db->in_transaction = err != NULL;
-    db->written += PAGES_PER_COMMIT;
     return err;
 }
 
@@ -362,7 +362,6 @@ static svc_err_t *change(execution_t *run, apr_dbd_prepared_t *statement)
         code = run->changed = 0;
     if (code)
         return failure(db, code, run->sql->label, run->pool);
-    db->written += run->changed;
     return NULL;
 }
 
@@ -513,14 +512,15 @@ svc_err_t *svc_db_now(apr_int64_t *out, svc_db_t *db, apr_pool_t *pool)
 
 int svc_db_needs_checkpoint(const svc_db_t *db)
 {
-    return db->engine == SVC_DB_SQLITE && db->written >= CHECKPOINT_PAGES;
+    return db->engine == SVC_DB_SQLITE &&
+           db->log.pages - db->log.done >= SVC_DB_SESSION_LOG_PAGES;
 }
 
 void svc_db_checkpoint(svc_db_t *db)
 {
     int changed;
 
-    db->written = 0;
+    db->log.done = db->log.pages;
     /* Its answer is a row, which the driver calls a failure (code 100). */
     if (db->engine == SVC_DB_SQLITE)
         apr_dbd_query(db->driver, db->handle, &changed,

@@ -180,6 +180,36 @@ int svc_db_session_is_nothing(svc_db_engine_t engine, int code,
            (code == MYSQL_NO_VARIABLE && strcmp(sql, SYNC_WAIT) == 0);
 }
 
+/* SQLite tells it after each commit. */
+static int note_log(void *baton, void *native, const char *name, int pages)
+{
+    svc_db_session_log_t *log = baton;
+
+    (void)native;
+    (void)name;
+    if (pages < log->done)
+        log->done = 0; /* it began anew */
+    log->pages = pages;
+    return 0;
+}
+
+svc_err_t *svc_db_session_log(svc_db_session_log_t *log, void *native,
+                              apr_pool_t *pool)
+{
+    void *(*set_hook)(void *, int (*)(void *, void *, const char *, int),
+                      void *);
+    void *symbol = dlsym(RTLD_DEFAULT, "sqlite3_wal_hook");
+
+    if (!symbol) /* it would grow without end */
+        return svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
+                            "The database is not available",
+                            "libsqlite3 does not show sqlite3_wal_hook");
+    memcpy(&set_hook, &symbol, sizeof(symbol));
+    log->done = -SVC_DB_SESSION_LOG_PAGES;
+    set_hook(native, note_log, log);
+    return NULL;
+}
+
 int svc_db_session_socket(svc_db_engine_t engine, void *native)
 {
     int (*socket_of)(void *);

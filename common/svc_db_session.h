@@ -50,6 +50,21 @@ const char *svc_db_session_sql(svc_db_engine_t engine, const char *sql,
 int svc_db_session_is_nothing(svc_db_engine_t engine, int code,
                               const char *sql);
 
+#define SVC_DB_SESSION_LOG_PAGES 4000 /* between checkpoints */
+
+/* What a connection knows of SQLite's write-ahead log: how many pages it had, by
+ * whoever wrote them, at this connection's last commit, and at its last
+ * checkpoint. */
+typedef struct svc_db_session_log_t {
+    int pages;
+    int done; /* set by whoever makes one; before the first: so that it is due */
+} svc_db_session_log_t;
+
+/* Keeps LOG right from now on, for NATIVE's life; SQLite makes no checkpoints of
+ * its own then. */
+svc_err_t *svc_db_session_log(svc_db_session_log_t *log, void *native,
+                              apr_pool_t *pool);
+
 /* The socket of a driver's own connection, NATIVE; -1: not known. The drivers'
  * libraries are loaded with their symbols visible, so nothing is linked. */
 int svc_db_session_socket(svc_db_engine_t engine, void *native);

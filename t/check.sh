@@ -3,7 +3,7 @@
 # Apache::Test suites, or only those named (t/smoke.t, t/tickets, t/unit/svc_id_test.c, t/sim).
 # The last line is "N passed, N failed".
 #
-# All runs in private copies, which an unprivileged user owns when this is started by root; t/root/*.t stay root.
+# All runs in private copies, which an unprivileged user owns when this is started by root; t/root/ stays root.
 # t/root/long, where a suite takes more than a minute, is run only when it is named, and so is t/cluster.
 # Environment: DB (sqlite3, pgsql, mysql: the engine; the last two are private servers), PGBOUNCER=1 (with DB=pgsql: all
 # connections of httpd lead through a private PgBouncer in transaction mode), MPM (event, worker, prefork),
@@ -82,6 +82,8 @@ root_suites() {   # folder
     elif [ "$1" = t/root/long ] && [ -z "${CI:-}" ] && ! unshare --net true 2>/dev/null; then
         # A container may not permit them; in CI (CI is set) it has to.
         echo "check: $1 needs network namespaces (CAP_SYS_ADMIN), left out" >&2
+    elif [ "$1" = t/root/faults ] && [ -z "${CI:-}" ] && ! unshare --mount true 2>/dev/null; then
+        echo "check: $1 needs mount namespaces (CAP_SYS_ADMIN), left out" >&2
     else
         ls "$1"/*.t
     fi
@@ -93,8 +95,8 @@ for name; do
                    suites+=($(find t -name '*.t' -not -path 't/layout.t' -not -path 't/root/*' -not -path 't/cluster/*' \
                               \( -not -path 't/openapi/*' -o -name document.t \) | sort))
                    [ -z "${TEST_PRISM:-}" ] || suites+=(t/openapi/judge.t t/openapi/answers.t)
-                   suites+=($(root_suites t/root)) ;;
-    t/root|t/root/long) suites+=($(root_suites "${name#./}")) ;;
+                   suites+=($(root_suites t/root) $(root_suites t/root/faults)) ;;
+    t/root|t/root/long|t/root/faults) suites+=($(root_suites "${name#./}")) ;;
     t/unit)        suites+=(build/unit/*_test) ;;
     t/sim)         suites+=(build/sim) ;;
     t/unit/*.c)    name=${name##*/}; suites+=("build/unit/${name%.c}") ;;

@@ -20,9 +20,9 @@ my $Shared;
 my @Path = (split(/:/, $ENV{PATH} || ''), reverse(sort glob '/usr/lib/postgresql/*/bin'), '/usr/sbin', '/usr/libexec');
 
 sub new {
-    my ($class, $engine, $dir) = @_;
+    my ($class, $engine, $dir, %opt) = @_;
     croak "no engine $engine: say sqlite3, pgsql or mysql" unless $Name{$engine};
-    return bless { engine => $engine, dir => $dir, made => {} }, $class;
+    return bless { engine => $engine, dir => $dir, made => {}, env => {}, %opt }, $class;
 }
 
 # The one of t/suites.pl, which has started it.
@@ -66,14 +66,16 @@ sub run {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', "$self->{dir}/log" or POSIX::_exit(126);
         open STDERR, '>&', \*STDOUT;
+        @ENV{ keys %{ $self->{env} } } = values %{ $self->{env} };
         { no warnings; exec @{ $self->{as} || [] }, @command }
         POSIX::_exit(127);
     }
     return $pid;
 }
 
-sub make {   # an empty cluster; small, but with fsync, and deaf but for one socket
-    my ($self) = @_;
+sub make {   # an empty cluster; small, but with fsync, and deaf but for one socket; AS as in start
+    my ($self, @as) = @_;
+    $self->{as} = \@as if @as;
     my @command = $self->{engine} eq 'pgsql'
         ? (program('initdb'), '-D', "$self->{dir}/data", '-A', 'trust', '-U', 'svc', '-E', 'UTF8', '--locale=C', '-N')
         : (program('mariadb-install-db'), '--no-defaults', "--datadir=$self->{dir}/data", '--skip-test-db', '--skip-name-resolve',
@@ -362,8 +364,8 @@ TestSvc::Database - the engine that the suites run on
 
 =head1 METHODS
 
-new($engine, $dir), shared, engine, dir, name, is_file, lacks, start(@as), stop, crash, freeze, thaw, pid, pids, log, params($file),
+new($engine, $dir, env => {}), shared, engine, dir, name, is_file, lacks, start(@as), stop, crash, freeze, thaw, pid, pids, log, params($file),
 adapt($configuration, %where), connect($file, %opt), backup($file, $name), restore($file, $name),
-hold_writers($file).
+hold_writers($file). C<env> is what the server finds in its environment besides.
 
 =cut

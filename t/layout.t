@@ -224,7 +224,7 @@ none "log lines carry tags of our own, not httpd's APLOGNO", grep { $text{$_} =~
 
 {   # no example that nobody has seen running, or can find
     my $text = sub { join '', map { open my $in, '<', $_ or die "$_: $!"; local $/; <$in> } @_ };
-    my $suites = $text->(grep { -f } map { chomp; $_ } qx(find t bin -name '*.t' -o -name run.sh));
+    my $suites = $text->(grep { -f } map { chomp; $_ } qx(find t bin -name '*.t' -o -name '*.pm' -o -name run.sh));
     my $documents = $text->('README.md', glob 'docs/*.md');
     my $installed = $text->('bin/install.sh');
     my @examples = map { m{^conf/(.+)} && $1 ne 'reference.conf' ? $1 : () } grep { -f } glob 'conf/*';   # that one is comments

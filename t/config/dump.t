@@ -1,5 +1,6 @@
 # What is in effect: `httpd -t -D DUMP_TICKETS` and `-D DUMP_ORDERS`, for each virtual host, with the defaults and without a
 # secret. Nor is one in a refusal, or in the error log, however much is logged there.
+# Of SQLite only: it shows where the file is.
 use strict;
 use warnings FATAL => 'all';
 use Apache::Test qw(-withtestmore);

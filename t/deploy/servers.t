@@ -41,11 +41,16 @@ for my $file ($is_pgsql ? 'shop-postgresql.conf' : ('shop-mariadb.conf', 'shop-g
     my $ticket = new_ticket(vhost => $second);
     is_deeply ticket($ticket->{id}, vhost => $first), $ticket, 'what was written on one machine is read on the other at once';
 
+    if ($file eq 'shop-galera.conf') {   # the rest is what MariaDB is asked above; t/cluster/galera.t is about nodes
+        ends_clean($first, $second);
+        next;
+    }
+
     # No more connections than docs/deployment.md counts, under what load there may be.
-    my @clients = map { TestSvc::Clients->start(12, $_, sub {
+    my @clients = map { TestSvc::Clients->start(8, $_, sub {
         my ($client) = @_;
         return [map { ($client->send(GET => '/api/tickets')->{code}, $client->send(POST => '/api/tickets', user => 'alice',
-                                     json => { title => 'Many', price => 5 })->{code}) } 1 .. 20];
+                                     json => { title => 'Many', price => 5 })->{code}) } 1 .. 8];
     }, keep_alive => 0) } $first, $second;   # httpd closes connections that wait when all its threads are at work
     my $most = 0;
     while (grep { $_->running } @clients) {
@@ -54,7 +59,7 @@ for my $file ($is_pgsql ? 'shop-postgresql.conf' : ('shop-mariadb.conf', 'shop-g
     }
     my %codes;
     $codes{$_}++ for map { @$_ } map { $_->wait } @clients;
-    is_deeply \%codes, { 200 => 480, 201 => 480 }, 'twelve clients of each machine read and write' or diag explain(\%codes), map { $_->error_log } $first, $second;
+    is_deeply \%codes, { 200 => 128, 201 => 128 }, 'eight clients of each machine read and write' or diag explain(\%codes), map { $_->error_log } $first, $second;
     my $bound = 2 * (3 * (29 + 2) + 2);   # the processes of TestSvc::Server
     note "$most connections, counted $bound";
     cmp_ok $most, '>', 10, 'their connections were seen';
@@ -82,19 +87,18 @@ for my $file ($is_pgsql ? 'shop-postgresql.conf' : ('shop-mariadb.conf', 'shop-g
     is api(POST => '/api/tickets', vhost => $first, user => 'alice', json => { title => 'Older', price => 5 })->code, 201,
         'an older module that runs goes on when a newer one has upgraded the tables';
     $second->stop;
-    $second->start;
-    problem_ok api(POST => '/api/tickets', vhost => $second, user => 'alice', json => { title => 'Older', price => 5 }), 503, undef,
-        'one that starts after that answers 503';
-    like $second->error_log, qr/SVC010: mod_tickets: .*newer/, '... and says why';
+    ok !eval { $second->start; 1 }, 'one that starts after that refuses to';
+    like $second->stdout, qr/SVC073: mod_tickets: .*newer/, '... and says why';
     $engine->connect('=shop', write => 1)->do('UPDATE tickets_schema SET version = version - 1');
-    wait_until { api(POST => '/api/tickets', vhost => $second, user => 'alice', json => { title => 'Same', price => 5 })->code == 201 } 10, 'the same version';
+    $second->start;
+    dances($second, $first, 'with the version that it knows it does');
     wait_quiet($first, 30);
     truth_ok($first);
 
     $_->stop for $first, $second;
     log_is_clean(server => $first);
     unlike $_->error_log, qr/pass(?:word)?=/, 'its password is in no log' for $first, $second;
-    log_is_clean(server => $second, except => [qr/SVC010: mod_tickets: /, qr/SVC0(?:35|40|60): /]);
+    log_is_clean(server => $second);
 }
 
 # A server that cannot be reached, and everything logged that there is to log: not its password.

@@ -34,6 +34,8 @@ help:
 #: make soak          the suites with crashes, races and real data, ROUNDS=20 times, by hand
 #: make bench         measure, and write bench/RESULTS.md; a few minutes (bench/README.md)
 #: make install       modules, svc-keygen and example configuration (DESTDIR, PREFIX)
+#: make dist          build/mod_tickets-orders-VERSION.tar.gz, the source of a release
+#: make manual        build/manual: the manual of docs/manual as HTML and manual pages
 #: make clean         remove everything built or generated
 
 packages-build:
@@ -106,8 +108,15 @@ bench: packages-bench
 install: all
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" bin/install.sh
 
+dist:
+	@bin/dist.sh
+
+manual:
+	@bin/need-packages.sh build xsltproc
+	@bin/manual.sh
+
 clean:
 	@rm -rf build run
 
 .PHONY: all help packages packages-build packages-run packages-engines packages-bench run demo unit simulate check-layout test \
-        test-engines test-all test-long test-openapi test-asan test-mpms soak bench install clean
+        test-engines test-all test-long test-openapi test-asan test-mpms soak bench install dist manual clean

@@ -1,10 +1,11 @@
 #!/usr/bin/perl
-# t/suites.pl SUITE...: start the shared server when a suite needs it, run each suite, stop the server, and say how
-# many assertions passed and failed in one last line. Started by t/check.sh, in its private copy.
+# t/suites.pl SUITE...: start the shared server when a suite needs it, run each suite that no other lane has taken, stop
+# the server, and write how many assertions passed and failed to the file "result". Started by t/check.sh, in a private copy.
 # A suite that is skipped, plans nothing, hangs or dies is a failure; so are a server that does not start, does not
 # stop, or crashed, and a sanitizer's report. With TEST_PRISM what is asked and answered is judged by docs/openapi.yaml.
 use strict;
 use warnings FATAL => 'all';
+use Fcntl 'LOCK_EX';
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use TAP::Harness ();
@@ -47,6 +48,8 @@ sub pid_of_server {
 }
 
 sub start_server {
+    open my $lock, '>', "$ENV{TEST_TAKEN}.lock" or die "$ENV{TEST_TAKEN}.lock: $!";
+    flock $lock, LOCK_EX or die "flock: $!";   # lanes would choose the same free ports
     my ($ok, $output) = runner('-start-httpd');
     print $output;
     return pid_of_server() if $ok && $output =~ /server \S+ started/ && pid_of_server();
@@ -103,10 +106,16 @@ sub run_suites {
     });
     my $all = TAP::Parser::Aggregator->new;
     $all->start;
-    $harness->aggregate_tests($all, @names);
+    my @taken;
+    for my $name (@names) {
+        (my $mark = $name) =~ s{/}{,}g;
+        mkdir "$ENV{TEST_TAKEN}/$mark" or next;   # by one lane alone
+        push @taken, $name;
+        $harness->aggregate_tests($all, $name);
+    }
     $all->stop;
     my ($passed, $failed) = (scalar $all->passed, scalar $all->failed);
-    for my $name (@names) {
+    for my $name (@taken) {
         my ($suite) = $all->parsers($name);
         my $why = defined $suite->skip_all ? 'was skipped: ' . ($suite->skip_all || '')
                 : $suite->skipped          ? 'skipped ' . $suite->skipped . ' assertions'
@@ -118,6 +127,14 @@ sub run_suites {
         push @failures, "$name $why" if defined $why;
     }
     return ($passed, $failed);
+}
+
+sub result {
+    my ($passed, $failed) = @_;
+    open my $out, '>', 'result' or die "result: $!";
+    print $out "$passed $failed\n";
+    close $out or die "result: $!";
+    exit($failed ? 1 : 0);
 }
 
 sub sum_up {   # how much of the document was seen; nothing at all is a failure, what is wrong already was one
@@ -141,8 +158,8 @@ sub start_engine {
     }
     my $says = $engine->name . " cannot be started here: $why";
     die "$says\n" if $ENV{CI};   # nothing is left out there
-    print "check: $says; all was left out\n0 passed, 0 failed\n";
-    exit 0;
+    print "check: $says; all was left out\n";
+    result(0, 0);
 }
 
 sub adapt_sites {
@@ -172,6 +189,4 @@ eval { $engine->stop; 1 } or push @failures, $@ if $engine;
 push @failures, map { "a sanitizer reported: $_" } glob 't/logs/sanitizer.*';
 
 print "check: $_\n" for @failures;
-$failed += @failures;
-print "$passed passed, $failed failed\n";
-exit($failed || !$passed ? 1 : 0);
+result($passed, $failed + @failures);

@@ -28,6 +28,7 @@ help:
 #: make simulate      SEEDS=1000 random schedules of losses and crashes in a simulated world
 #: make check-layout  the rules about files, symbols and includes only
 #: make test-long     the suites that take minutes: the network is cut for a minute (needs root)
+#: make test-deb      the packages are made, installed in a copy of this system, upgraded and purged (needs root)
 #: make test-openapi  the Perl suites, each answer judged by docs/openapi.yaml (prism)
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
 #: make test-mpms     the suites under event, worker and prefork
@@ -35,6 +36,7 @@ help:
 #: make bench         measure, and write bench/RESULTS.md; a few minutes (bench/README.md)
 #: make install       modules, svc-keygen and example configuration (DESTDIR, PREFIX)
 #: make dist          build/mod_tickets-orders-VERSION.tar.gz, the source of a release
+#: make deb           build/deb: packages for Debian (libapache2-mod-tickets, libapache2-mod-orders)
 #: make manual        build/manual: the manual of docs/manual as HTML and manual pages
 #: make clean         remove everything built or generated
 
@@ -83,6 +85,10 @@ test-all: packages-engines
 test-long: packages
 	@t/check.sh t/root/long
 
+test-deb: packages
+	@bin/need-packages.sh deb
+	@t/check.sh t/root/package
+
 test-openapi: packages
 	@TEST_PRISM=1 t/check.sh $(or $(T),t)
 
@@ -111,6 +117,10 @@ install: all
 dist:
 	@bin/dist.sh
 
+deb:
+	@bin/need-packages.sh deb
+	@bin/deb.sh
+
 manual:
 	@bin/need-packages.sh build xsltproc
 	@bin/manual.sh
@@ -119,4 +129,4 @@ clean:
 	@rm -rf build run
 
 .PHONY: all help packages packages-build packages-run packages-engines packages-bench run demo unit simulate check-layout test \
-        test-engines test-all test-long test-openapi test-asan test-mpms soak bench install dist manual clean
+        test-engines test-all test-long test-openapi test-asan test-mpms soak bench install dist deb test-deb manual clean

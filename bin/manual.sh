@@ -1,6 +1,6 @@
 #!/bin/bash
 # bin/manual.sh: of docs/manual, in build/manual: mod_NAME.html, the manual page mod_NAME.8, and those that are written as
-# such (docs/manual/man). The same source gives the same files, byte for byte.
+# such (docs/man). The same source gives the same files, byte for byte.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,6 +18,6 @@ for page in docs/manual/mod/*.xml; do
         mv "$target.new" "$target"
     done
 done
-for page in docs/manual/man/*; do
+for page in docs/man/*; do
     sed "s/@DATE@/$date/; s/@VERSION@/$version/" "$page" >"$out/$(basename "$page")"
 done

@@ -119,14 +119,14 @@ for my $module (qw(mod_tickets mod_orders)) {
         grep { !$id{$_} } map { $_->value =~ /^#(.*)/ ? $1 : () } $html->findnodes('//@href');
     none '... and asks no server for anything', map { $_->nodeName } $html->findnodes('//link | //script | //img');
 }
-for my $source (glob 'bin/*.c') {
-    (my $name = $source) =~ s{^bin/(.*)\.c$}{$1};
-    $name =~ tr/_/-/;
+for my $program (glob "'$build'/svc-*") {
+    (my $name = $program) =~ s{.*/}{};
     ok -e "$dir/manual/$name.1", "$name has a manual page" or next;
     (my $page = slurp("$dir/manual/$name.1")) =~ s/\\-/-/g;
     like $page, qr/^\.SH NAME\n\Q$name\E - /m, '... which begins with what it is';
-    my $help = qx('$build/$name' --help);
-    none '... and names each option that --help names', grep { $page !~ /\Q$_\E/ } $help =~ /(?<!\S)(--?[a-z]+)/g;
+    my $help = qx('$program' --help);
+    ok length $help, '... it says how it is used with --help';
+    none '... and the page names each option that --help names', grep { $page !~ /\Q$_\E/ } $help =~ /(?<!\S)(--?[a-z]+)/g;
 }
 for my $page (sort glob "$dir/manual/*.[18]") {
     (my $name = $page) =~ s{.*/}{};

@@ -4,7 +4,7 @@
 #   lib      $BUILD/libsvc.a     common/ without httpd: all but svc_ap_*
 #            $BUILD/libsvc_ap.a  common/svc_ap_*, which needs httpd
 #   modules  $BUILD/mod_tickets.so, $BUILD/mod_orders.so: each exports its module record and nothing else
-#   tools    $BUILD/svc-keygen
+#   tools    $BUILD/svc-keygen, and $BUILD/svc-schema, which knows the tables of both modules
 #   units    $BUILD/unit/NAME_test from each t/unit/NAME_test.c, with the pure half of everything (no httpd)
 #   sim      $BUILD/sim from t/sim/*.c, with the pure half of everything in a simulated world
 #   crash    $BUILD/crash.so from t/crash/crash.c, which suites preload into httpd; never with a sanitizer
@@ -61,7 +61,8 @@ up_to_date() {   # target, inputs...: is the target newer than each of them?
 }
 includes() {   # which folders a source may include from
     case $1 in
-    common/*|bin/*) echo -Icommon ;;
+    common/*)       echo -Icommon ;;
+    bin/*)          echo -Icommon -Imod_tickets -Imod_orders ;;
     mod_tickets/*)  echo -Icommon -Imod_tickets ;;
     mod_orders/*)   echo -Icommon -Imod_orders ;;
     bench/*)        echo -Icommon -Imod_tickets -Imod_orders -Ibench ;;
@@ -116,12 +117,16 @@ build_module() {   # name: httpd loads modules RTLD_GLOBAL, so only the record i
     $CC -shared -o "$out" $obj -Wl,--start-group "$BUILD/libsvc_ap.a" "$BUILD/libsvc.a" -Wl,--end-group \
         -Wl,--version-script="$map" $link $libs || die "could not link $out"
 }
-build_tools() {
-    local out=$BUILD/svc-keygen
-    compile_all bin/svc_keygen.c
-    up_to_date "$out" "$(object bin/svc_keygen.c)" "$BUILD/libsvc.a" && return
+build_tool() {   # program, sources...
+    local out=$BUILD/$1; shift
+    compile_all "$@"
+    up_to_date "$out" $(objects "$@") "$BUILD/libsvc.a" && return
     echo "ld $out"
-    $CC -o "$out" "$(object bin/svc_keygen.c)" "$BUILD/libsvc.a" $link $libs $apr_libs || die "could not link $out"
+    $CC -o "$out" $(objects "$@") "$BUILD/libsvc.a" $link $libs $apr_libs || die "could not link $out"
+}
+build_tools() {
+    build_tool svc-keygen bin/svc_keygen.c
+    build_tool svc-schema bin/svc_schema_tool.c mod_tickets/tickets_schema.c mod_orders/orders_schema.c
 }
 link_all() {   # folder, libs, sources...: a program $BUILD/FOLDER/NAME of each source and the pure half of everything
     local folder=$BUILD/$1 more=$2 pure src out; shift 2

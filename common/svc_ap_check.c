@@ -266,6 +266,9 @@ static const char *check_shared(const svc_ap_conf_t *a, const svc_ap_conf_t *b,
     if (a->idempotency_ttl >= 0 && b->idempotency_ttl >= 0 &&
         a->idempotency_ttl != b->idempotency_ttl)
         noun = "IdempotencyTTL";
+    if (a->leaves_schema >= 0 && b->leaves_schema >= 0 &&
+        a->leaves_schema != b->leaves_schema)
+        noun = "Schema";
     if (a->subscribe && b->subscribe &&
         !follows_same(a->subscribe, b->subscribe))
         noun = "Subscribe";

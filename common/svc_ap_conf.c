@@ -159,6 +159,16 @@ const char *svc_ap_conf_set_idempotency_ttl(cmd_parms *cmd, void *dir,
                               366 * 86400);
 }
 
+const char *svc_ap_conf_set_schema(cmd_parms *cmd, void *dir, const char *arg)
+{
+    (void)dir;
+    if (strcasecmp(arg, "auto") != 0 && strcasecmp(arg, "off") != 0)
+        return apr_psprintf(cmd->pool, "%s must be Auto or Off",
+                            cmd->cmd->name);
+    conf_of(cmd)->leaves_schema = strcasecmp(arg, "off") == 0;
+    return NULL;
+}
+
 const char *svc_ap_conf_set_insecure_endpoint(cmd_parms *cmd, void *dir, int on)
 {
     (void)dir;
@@ -244,6 +254,7 @@ void svc_ap_conf_init(svc_ap_conf_t *conf)
     conf->max_body = -1;
     conf->retention = -1;
     conf->idempotency_ttl = -1;
+    conf->leaves_schema = -1;
     conf->allows_insecure = -1;
 }
 
@@ -272,6 +283,8 @@ void svc_ap_conf_merge(svc_ap_conf_t *merged, const svc_ap_conf_t *base,
     merged->idempotency_ttl = add->idempotency_ttl >= 0
                                   ? add->idempotency_ttl
                                   : base->idempotency_ttl;
+    merged->leaves_schema = add->leaves_schema >= 0 ? add->leaves_schema
+                                                    : base->leaves_schema;
     merged->allows_insecure = add->allows_insecure >= 0
                                   ? add->allows_insecure
                                   : base->allows_insecure;

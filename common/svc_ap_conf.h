@@ -37,6 +37,8 @@ typedef struct svc_ap_conf_t {
                                 -1: not set */
     apr_int64_t idempotency_ttl; /* seconds that a key is remembered; -1: not
                                     set */
+    int leaves_schema;       /* tables are not made or changed here; -1: not
+                                set */
     int allows_insecure;     /* endpoints that are not loopback; -1: not set */
     struct svc_ap_instance_t *instance; /* set in post_config; NULL: not used */
 } svc_ap_conf_t;
@@ -80,6 +82,9 @@ typedef struct svc_ap_conf_dir_t {
                   module, RSRC_CONF, \
                   "seconds that an Idempotency-Key is remembered, 86400 by " \
                   "default"), \
+    AP_INIT_TAKE1(prefix "Schema", svc_ap_conf_set_schema, module, RSRC_CONF, \
+                  "Auto, the default: the tables are made and upgraded here; " \
+                  "Off: they are left as they are"), \
     AP_INIT_FLAG(prefix "InsecureEndpoint", \
                  svc_ap_conf_set_insecure_endpoint, module, RSRC_CONF, \
                  "On: endpoints may be reachable from other machines"), \
@@ -112,6 +117,7 @@ const char *svc_ap_conf_set_retention(cmd_parms *cmd, void *dir,
                                       const char *arg);
 const char *svc_ap_conf_set_idempotency_ttl(cmd_parms *cmd, void *dir,
                                             const char *arg);
+const char *svc_ap_conf_set_schema(cmd_parms *cmd, void *dir, const char *arg);
 const char *svc_ap_conf_set_insecure_endpoint(cmd_parms *cmd, void *dir,
                                               int on);
 const char *svc_ap_conf_see_driver(cmd_parms *cmd, void *dir, const char *args);

@@ -8,7 +8,6 @@
 
 #include "mod_orders_conf.h"
 #include "mod_orders_http.h"
-#include "svc_ap_check.h"
 #include "svc_ap_module.h"
 #include "svc_ap_worker.h"
 #include "orders_events.h"
@@ -33,7 +32,7 @@ static int orders_check_config(apr_pool_t *pconf, apr_pool_t *plog,
                                 apr_pool_t *ptemp, server_rec *s)
 {
     (void)plog;
-    return svc_ap_check_config(&orders_module, orders.name, s, pconf, ptemp);
+    return svc_ap_module_check_config(&orders, s, pconf, ptemp);
 }
 
 static int orders_post_config(apr_pool_t *pconf, apr_pool_t *plog,

@@ -8,7 +8,6 @@
 
 #include "mod_tickets_conf.h"
 #include "mod_tickets_http.h"
-#include "svc_ap_check.h"
 #include "svc_ap_module.h"
 #include "svc_ap_worker.h"
 #include "tickets_events.h"
@@ -31,7 +30,7 @@ static int tickets_check_config(apr_pool_t *pconf, apr_pool_t *plog,
                                 apr_pool_t *ptemp, server_rec *s)
 {
     (void)plog;
-    return svc_ap_check_config(&tickets_module, tickets.name, s, pconf, ptemp);
+    return svc_ap_module_check_config(&tickets, s, pconf, ptemp);
 }
 
 static int tickets_post_config(apr_pool_t *pconf, apr_pool_t *plog,

@@ -4,9 +4,10 @@
 # The last line is "N passed, N failed".
 #
 # All runs in private copies, which an unprivileged user owns when this is started by root; t/root/*.t stay root.
-# t/root/long, where a suite takes more than a minute, and t/root/package, which needs what packages are made with, are
-# run only when they are named.
-# Environment: DB (sqlite3, pgsql, mysql: the engine; the last two are private servers), MPM (event, worker, prefork),
+# t/root/long, where a suite takes more than a minute, is run only when it is named, and so are t/cluster and
+# t/root/package, which needs what packages are made with.
+# Environment: DB (sqlite3, pgsql, mysql: the engine; the last two are private servers), PGBOUNCER=1 (with DB=pgsql: all
+# connections of httpd lead through a private PgBouncer in transaction mode), MPM (event, worker, prefork),
 # SANITIZE and CC (apxs-build.sh), V=1 (each assertion), KEEP=1 (keep the copy, with its logs, also after success),
 # SEEDS (schedules of the simulation), TEST_PRISM=1 (what the Perl suites ask and are answered is judged by
 # docs/openapi.yaml), LANES (how many suites run at once, each lane with a copy, a server and an engine of its own).
@@ -49,7 +50,8 @@ lane=$work/1
 mkdir "$lane" "$work/taken"
 tar -c --exclude=./.git --exclude=./build --exclude=./run --exclude=node_modules . | tar -x -C "$lane" ||
     die "could not copy the checkout"
-mkdir "$lane/build" && cp -a "$BUILD"/{*.so,svc-keygen,obj,unit,sim} "$lane/build/" || die "could not copy the build"
+mkdir "$lane/build" && cp -a "$BUILD"/{*.so,svc-keygen,svc-schema,obj,unit,sim} "$lane/build/" || die "could not copy the build"
+[ ! -d build/galera ] || cp -a build/galera "$lane/build/" || die "could not copy what nodes of Galera join by"
 sed -i -e "s,/usr/lib/apache2/modules,$libexec,; s,mpm_event,mpm_$MPM,g" "$lane/t/conf/modules.conf"
 mkdir -p "$lane/t/logs" "$lane/tmp" "$lane/db"
 
@@ -89,7 +91,7 @@ suites=()
 for name; do
     case ${name#./} in
     t)             # where answers are judged by the document, that judge is tested, too
-                   suites+=($(find t -name '*.t' -not -path 't/layout.t' -not -path 't/root/*' \
+                   suites+=($(find t -name '*.t' -not -path 't/layout.t' -not -path 't/root/*' -not -path 't/cluster/*' \
                               \( -not -path 't/openapi/*' -o -name document.t \) | sort))
                    [ -z "${TEST_PRISM:-}" ] || suites+=(t/openapi/judge.t t/openapi/answers.t)
                    suites+=($(root_suites t/root)) ;;
@@ -123,11 +125,15 @@ for suite in "${suites[@]}"; do
 done
 suites=("${kept[@]}")
 
-# What is about SQLite, or about servers, says so in its first lines.
-other=servers; [ $TEST_DB = sqlite3 ] || other=SQLite
+# What is about SQLite, about servers, or about one of them, says so in its first lines.
+case $TEST_DB in
+sqlite3) others="servers|PostgreSQL|MariaDB" ;;
+pgsql)   others="SQLite|MariaDB" ;;
+mysql)   others="SQLite|PostgreSQL" ;;
+esac
 kept=()
 for suite in "${suites[@]}"; do
-    case $suite in *.t) head -n 12 "$suite" | grep -q "^# Of $other only" && continue ;; esac
+    case $suite in *.t) head -n 12 "$suite" | grep -q -E "^# Of ($others) only" && continue ;; esac
     kept+=("$suite")
 done
 suites=("${kept[@]}")

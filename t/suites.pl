@@ -5,18 +5,19 @@
 # stop, or crashed, and a sanitizer's report. With TEST_PRISM what is asked and answered is judged by docs/openapi.yaml.
 use strict;
 use warnings FATAL => 'all';
-use Fcntl 'LOCK_EX';
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use TAP::Harness ();
 use TAP::Parser::Aggregator ();
 use TestSvc::Judge ();
+use TestSvc::Server ();
 use Time::HiRes qw(sleep time);
 use TestSvc::Database ();
 
 my @suites = @ARGV;
 my $Limit = $ENV{SOAK} ? 7200 : 420;   # seconds for one suite
 my @as = $ENV{TEST_USER} ? ('runuser', '-u', $ENV{TEST_USER}, '--') : ();
+my $port = TestSvc::Server::free_port();   # what is free when it is asked by itself another lane would find free, too
 my @failures;                          # what failed beside assertions
 $ENV{$_} = 1 for qw(APACHE_TEST_ULIMIT_SET APACHE_TEST_NO_STICKY_PREFERENCES);
 $ENV{APACHE_TEST_STARTUP_TIMEOUT} = 60;
@@ -29,7 +30,7 @@ sub needs_server { return $_[0] =~ /\.t\z/ && $_[0] !~ m{^t/(?:layout\.t|root/)}
 sub runner {   # Apache::Test's own program
     my (@action) = @_;
     my @command = (@as, $^X, 't/TEST', '-httpd', $ENV{TEST_HTTPD}, '-apxs', $ENV{TEST_APXS},
-                   '-httpd_conf', "$ENV{HOME}/t/conf/modules.conf", '-servername', '127.0.0.1', '-port', 'select', @action);
+                   '-httpd_conf', "$ENV{HOME}/t/conf/modules.conf", '-servername', '127.0.0.1', '-port', $port, @action);
     my $output = do {
         open my $pipe, '-|', 'sh', '-c', 'exec "$@" 2>&1 </dev/null', 'sh', @command or die "t/TEST: $!";
         local $/;
@@ -48,8 +49,6 @@ sub pid_of_server {
 }
 
 sub start_server {
-    open my $lock, '>', "$ENV{TEST_TAKEN}.lock" or die "$ENV{TEST_TAKEN}.lock: $!";
-    flock $lock, LOCK_EX or die "flock: $!";   # lanes would choose the same free ports
     my ($ok, $output) = runner('-start-httpd');
     print $output;
     return pid_of_server() if $ok && $output =~ /server \S+ started/ && pid_of_server();

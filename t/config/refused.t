@@ -1,5 +1,6 @@
 # Configurations that cannot work: `httpd -t` refuses each with one sentence that names the directive and says what
 # to do, and says nothing about one that is right.
+# Of SQLite only: it is about its files, too.
 use strict;
 use warnings FATAL => 'all';
 use Apache::Test qw(-withtestmore);

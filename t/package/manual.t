@@ -121,8 +121,9 @@ for my $module (qw(mod_tickets mod_orders)) {
 }
 for my $program (glob "'$build'/svc-*") {
     (my $name = $program) =~ s{.*/}{};
-    ok -e "$dir/manual/$name.1", "$name has a manual page" or next;
-    (my $page = slurp("$dir/manual/$name.1")) =~ s/\\-/-/g;
+    my ($file) = glob "$dir/manual/$name.[18]";
+    ok $file && -e $file, "$name has a manual page in docs/man" or next;
+    (my $page = slurp($file)) =~ s/\\-/-/g;
     like $page, qr/^\.SH NAME\n\Q$name\E - /m, '... which begins with what it is';
     my $help = qx('$program' --help);
     ok length $help, '... it says how it is used with --help';

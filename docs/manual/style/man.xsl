@@ -37,7 +37,7 @@
 <!-- Each in a line of its own: what of it has a page, has that page's section. -->
 <xsl:template name="reference">
 <xsl:choose>
-<xsl:when test=". = 'mod_tickets' or . = 'mod_orders'"><xsl:value-of select="concat('.BR ', ., ' (8)')"/></xsl:when>
+<xsl:when test=". = 'mod_tickets' or . = 'mod_orders' or . = 'svc-schema'"><xsl:value-of select="concat('.BR ', ., ' (8)')"/></xsl:when>
 <xsl:when test="self::program"><xsl:value-of select="concat('.BR ', ., ' (1)')"/></xsl:when>
 <xsl:otherwise><xsl:value-of select="concat('.B ', .)"/></xsl:otherwise>
 </xsl:choose>

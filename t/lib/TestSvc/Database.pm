@@ -9,6 +9,7 @@ use Digest::MD5 'md5_hex';
 use Fcntl qw(F_SETLKW F_WRLCK SEEK_SET);
 use File::Copy 'copy';
 use POSIX ();
+use TestSvc::Pooler ();
 use Time::HiRes qw(sleep time);
 
 my %Driver = (pgsql => 'Pg', mysql => 'MariaDB');
@@ -25,7 +26,13 @@ sub new {
 }
 
 # The one of t/suites.pl, which has started it.
-sub shared { return $Shared ||= $_[0]->new($ENV{TEST_DB} || 'sqlite3', $ENV{TEST_DB_DIR}) }
+sub shared {
+    my ($class) = @_;
+    return $Shared if $Shared;
+    $Shared = $class->new($ENV{TEST_DB} || 'sqlite3', $ENV{TEST_DB_DIR});
+    $Shared->{pooler} = TestSvc::Pooler->new($Shared) if $ENV{PGBOUNCER} && $Shared->{engine} eq 'pgsql';
+    return $Shared;
+}
 
 sub engine  { return $_[0]{engine} }
 sub name    { return $Name{ $_[0]{engine} } }
@@ -43,6 +50,7 @@ sub lacks {
     return undef if $self->is_file;
     my @missing = grep { !program($_) }
         $self->{engine} eq 'pgsql' ? qw(initdb postgres) : qw(mariadbd mariadb-install-db my_print_defaults);
+    push @missing, 'pgbouncer' if $self->{pooler} && !TestSvc::Pooler::program();
     push @missing, "DBD::$Driver{ $self->{engine} }" unless eval "require DBD::$Driver{ $self->{engine} }; 1";
     return @missing ? join ', ', @missing : undef;
 }
@@ -78,6 +86,14 @@ sub make {   # an empty cluster; small, but with fsync, and deaf but for one soc
     close $conf or croak "postgresql.conf: $!";
 }
 
+sub command {   # of the server
+    my ($self) = @_;
+    return (program('postgres'), '-D', "$self->{dir}/data") if $self->{engine} eq 'pgsql';
+    return (program('mariadbd'), '--no-defaults', "--datadir=$self->{dir}/data", "--socket=$self->{dir}/mysql.sock", '--skip-networking',
+            '--innodb-buffer-pool-size=32M', '--innodb-log-file-size=16M', '--max-connections=400', '--performance-schema=OFF',
+            '--innodb-flush-log-at-trx-commit=1', '--pid-file=server.pid');
+}
+
 # With AS (a command in a list) it runs as another user, whom DIR belongs to.
 sub start {
     my ($self, @as) = @_;
@@ -90,12 +106,7 @@ sub start {
         close $conf or croak "my.cnf: $!";
     }
     $self->make unless -d "$self->{dir}/data";
-    my $pid = $self->run($self->{engine} eq 'pgsql'
-        ? (program('postgres'), '-D', "$self->{dir}/data")
-        : (program('mariadbd'), '--no-defaults', "--datadir=$self->{dir}/data", "--socket=$self->{dir}/mysql.sock", '--skip-networking',
-           '--innodb-buffer-pool-size=32M', '--innodb-log-file-size=16M', '--max-connections=400', '--performance-schema=OFF',
-           '--innodb-flush-log-at-trx-commit=1', '--pid-file=server.pid'));
-    $self->{child} = $pid;
+    my $pid = $self->{child} = $self->run($self->command);
     my $deadline = time + 30;
     until (eval { $self->admin->disconnect; 1 }) {
         my $why = $@;
@@ -103,7 +114,18 @@ sub start {
         croak $self->name . " cannot be reached: $why" . $self->log if time > $deadline;
         sleep 0.05;
     }
+    $self->start_pooler if $self->{pooler};
     return $self;
+}
+
+# Whoever connects is let in as who he says that he is. Each of httpd's databases has a few sessions.
+sub start_pooler {
+    my ($self) = @_;
+    $self->{pooler}->configure({ svc => '' }, sub {
+        s/^shop = .*/* = host=$self->{dir} auth_user=svc/m;
+        s/^auth_type = .*/auth_type = trust/m;
+        s/^default_pool_size = .*/default_pool_size = 8\nserver_idle_timeout = 20/m;
+    })->start;
 }
 
 sub log {   # its last lines
@@ -150,7 +172,11 @@ sub end {
     unlink "$self->{dir}/data/postmaster.pid" if $signal eq 'KILL';
 }
 
-sub stop   { my ($self) = @_; $self->end($self->{engine} eq 'pgsql' ? 'INT' : 'TERM') unless $self->is_file }
+sub stop {
+    my ($self) = @_;
+    $self->{pooler}->stop if $self->{pooler};
+    $self->end($self->{engine} eq 'pgsql' ? 'INT' : 'TERM') unless $self->is_file;
+}
 sub crash  { my ($self) = @_; $self->end('KILL') }
 sub freeze { my ($self) = @_; kill 'STOP', $self->pids }
 sub thaw   { my ($self) = @_; kill 'CONT', $self->pids }
@@ -169,7 +195,7 @@ sub schema {
     my ($file) = @_;
     my ($base) = $file =~ m{([^/]+?)(?:\.db)?\z};
     $base =~ s/\W/_/g;
-    return lc($base) . '_' . substr md5_hex($file), 0, 12;
+    return 's_' . lc($base) . '_' . substr md5_hex($file), 0, 12;
 }
 
 sub create {   # the empty database FILE, if it is not there
@@ -179,14 +205,23 @@ sub create {   # the empty database FILE, if it is not there
     my $db = $self->admin;
     if ($self->{engine} eq 'pgsql') { $db->do("SET client_min_messages = warning"); $db->do("CREATE SCHEMA IF NOT EXISTS $name") }
     else                            { $db->do("CREATE DATABASE IF NOT EXISTS $name") }
+    $self->create_role($db, $name) if $self->{pooler};
     $db->disconnect;
     return $name;
+}
+
+# A pooler's session is told the schema by whose it is, not by who connects to it.
+sub create_role {
+    my ($self, $db, $name) = @_;
+    return if $db->selectrow_array('SELECT 1 FROM pg_roles WHERE rolname = ?', undef, $name);
+    $db->do($_) for "CREATE ROLE $name LOGIN", "ALTER SCHEMA $name OWNER TO $name", "ALTER ROLE $name SET search_path = $name";
 }
 
 sub params {   # of FILE, for DBDParams
     my ($self, $file) = @_;
     return $file if $self->is_file;
     my $name = $self->create($file);
+    return "host=$self->{pooler}{dir} port=$self->{pooler}{port} dbname=postgres user=$name connect_timeout=4" if $self->{pooler};
     return $self->{engine} eq 'pgsql' ? "host=$self->{dir} dbname=postgres user=svc connect_timeout=4 options=-csearch_path=$name"
                                       : "sock=$self->{dir}/mysql.sock user=root dbname=$name reconnect=0 group=svc";
 }
@@ -254,7 +289,8 @@ sub restore {
     $db->begin_work;
     for my $table ($self->tables($db, $file)) {
         $db->do("DELETE FROM $table");
-        $db->do("INSERT INTO $table SELECT * FROM $copy.$table");
+        my $columns = join ', ', $self->columns($db, $file, $table);
+        $db->do("INSERT INTO $table ($columns) SELECT $columns FROM $copy.$table");
     }
     $db->commit;
 }
@@ -262,6 +298,13 @@ sub restore {
 sub tables {
     my ($self, $db, $file) = @_;
     return @{ $db->selectcol_arrayref('SELECT table_name FROM information_schema.tables WHERE table_schema = ?', undef, schema($file)) };
+}
+
+sub columns {   # that are not computed from others
+    my ($self, $db, $file, $table) = @_;
+    my $generated = $self->{engine} eq 'pgsql' ? 'is_generated' : "CASE WHEN extra LIKE '%GENERATED' THEN 'ALWAYS' ELSE 'NEVER' END";
+    return @{ $db->selectcol_arrayref("SELECT column_name FROM information_schema.columns WHERE table_schema = ? AND table_name = ? " .
+        "AND $generated = 'NEVER' ORDER BY ordinal_position", undef, schema($file), $table) };
 }
 
 # Keeps all who write waiting until the result is gone.

@@ -40,6 +40,7 @@ sub example {   # a copy of conf/NAME, where `make install` has it
             s{\b127\.0\.0\.1:(\d+)\b}{127.0.0.1:\@port:$1\@}g;
             s{^Listen (\d+)$}{Listen 127.0.0.1:\@port:$1\@}mg;
             s{<VirtualHost \*:(\d+)>}{<VirtualHost *:\@port:$1\@>}g;
+            for my $place (keys %{ $self->{places} || {} }) { s{\Q$place\E}{$self->{places}{$place}}g }
         }
         $text = $self->fill($text);
     }
@@ -117,7 +118,7 @@ Those of L<TestSvc::Server>, and:
 
 Copies these files of conf/ to DIR/etc/shop/ and includes them in this order. In the copies places are replaced, and
 nothing else: the folder of a module; /var/lib/shop by DIR/data; /etc/apache2 by DIR/etc; the ports of 127.0.0.1, of
-Listen and of VirtualHost by free ones, which C<port(8443)> tells. C<conf> is added before them.
+Listen and of VirtualHost by free ones, which C<port(8443)> tells; and what C<places>, a hash, names: other machines. C<conf> is added before them.
 
 =item put($name, $text)
 

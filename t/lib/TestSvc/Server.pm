@@ -178,7 +178,9 @@ sub configtest {
 }
 
 # Runs in the foreground, as our child: its pid is known, and waitpid says how it ended.
-sub start {
+sub start { return $_[0]->launch->await }
+
+sub launch {   # without waiting for it, so that several start at once
     my ($self) = @_;
     croak 'runs already' if $self->{pid};
     croak 'somebody else answers at ' . $self->url if $self->answers;
@@ -196,9 +198,14 @@ sub start {
     $self->{pid} = $pid;
     $Running{$self} = [$$, $self];
     weaken $Running{$self}[1];
+    return $self;
+}
+
+sub await {
+    my ($self) = @_;
     my $deadline = time + ($self->{patience} || 20);
     until ($self->answers) {
-        if (waitpid($pid, POSIX::WNOHANG) == $pid) {
+        if (waitpid($self->{pid}, POSIX::WNOHANG) == $self->{pid}) {
             $self->forget;
             croak 'httpd did not start: ' . $self->stdout . $self->error_log;
         }
@@ -439,7 +446,8 @@ Writes httpd.conf again with other C<conf>, C<site>, ... for the next graceful o
 
 =item start, graceful, restart
 
-Return when the (new) server answers; die with its error log otherwise.
+Return when the (new) server answers; die with its error log otherwise. C<launch> starts it and C<await> waits, so that
+several can start at once.
 
 =item stop($signal, $seconds), graceful_stop($seconds)
 

@@ -147,6 +147,8 @@ like slurp("$root/etc/apache2/mods-available/tickets.conf"), qr/^TicketsMaxBody 
 is api(POST => '/api/tickets', vhost => $here, user => 'alice', json => { title => 'x' x 300, price => 1 })->code, 413, '... and is in force';
 is ticket($ticket->{id}, vhost => $here)->{orderId}, $order->{id}, 'tickets and orders are still there';
 is order($order->{id}, vhost => $here)->{status}, 'awaiting:payment', '... as they were';
+inside_ok("svc-schema says that the tables of $_ are up to date", qw(runuser -u www-data -- svc-schema --driver sqlite3 --params),
+    '/var/lib/mod-tickets-orders/shop.db', $_, 'status') for qw(tickets orders);
 
 # --- removed
 inside_ok('the packages are removed', qw(dpkg --remove libapache2-mod-tickets libapache2-mod-orders mod-tickets-orders-common));

@@ -32,6 +32,7 @@ help:
 #: make test-cluster  several httpd on one database: PostgreSQL, MariaDB; and on three nodes of Galera
 #: make test-faults   what a database can do to us while there is trade, on each engine: killed, hangs, full, slow
 #: make test-long     the suites that take minutes: the network is cut for a minute (needs root)
+#: make test-deb      the packages are made, installed in a copy of this system, upgraded and purged (needs root)
 #: make test-openapi  the Perl suites, each answer judged by docs/openapi.yaml (prism)
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
 #: make test-mpms     the suites under event, worker and prefork
@@ -39,6 +40,9 @@ help:
 #: make bench         measure, and write bench/RESULTS.md; a few minutes (bench/README.md)
 #: make schema        write conf/schema/ anew, after a step of a schema was added
 #: make install       modules, svc-keygen, svc-schema and example configuration (DESTDIR, PREFIX)
+#: make dist          build/mod_tickets-orders-VERSION.tar.gz, the source of a release
+#: make deb           build/deb: packages for Debian (libapache2-mod-tickets, libapache2-mod-orders)
+#: make manual        build/manual: the manual of docs/manual as HTML and manual pages
 #: make clean         remove everything built or generated
 
 packages-build:
@@ -94,6 +98,10 @@ test-faults: packages
 test-long: packages
 	@t/check.sh t/root/long
 
+test-deb: packages
+	@bin/need-packages.sh deb
+	@t/check.sh t/root/package
+
 test-openapi: packages
 	@TEST_PRISM=1 t/check.sh $(or $(T),t)
 
@@ -122,8 +130,19 @@ schema: all
 install: all
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" bin/install.sh
 
+dist:
+	@bin/dist.sh
+
+deb:
+	@bin/need-packages.sh deb
+	@bin/deb.sh
+
+manual:
+	@bin/need-packages.sh build xsltproc
+	@bin/manual.sh
+
 clean:
 	@rm -rf build run
 
 .PHONY: all help packages packages-build packages-run packages-cluster packages-bench run demo unit simulate check-layout schema test \
-        test-all test-faults test-cluster test-long test-openapi test-asan test-mpms soak bench install clean
+        test-all test-faults test-cluster test-long test-openapi test-asan test-mpms soak bench install dist deb test-deb manual clean

@@ -12,7 +12,7 @@
 #   bench    $BUILD/bench/NAME from each bench/NAME.c, alike; needs libsqlite3's headers
 #
 # Environment: CC (default gcc), BUILD (default build, or build/SANITIZE), SANITIZE=address,undefined | thread,
-# CFLAGS (added last), JOBS (compilers at a time).
+# CPPFLAGS, CFLAGS, LDFLAGS (added last), JOBS (compilers at a time).
 set -u -o pipefail
 cd "$(dirname "$0")" || exit 1
 
@@ -36,11 +36,12 @@ system=$(for dir in "$(apxs -q INCLUDEDIR)" "$(apr-1-config --includedir)" "$(ap
 flags="-std=gnu11 -O2 -g -fPIC -pthread -fno-strict-aliasing -fstack-protector-strong
        -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wwrite-strings
        $(apxs -q EXTRA_CPPFLAGS) $(apr-1-config --cppflags) $system"
-link="-pthread -Wl,--as-needed -Wl,-z,relro,-z,now"
-plain="$flags ${CFLAGS:-}"
+link="-pthread -Wl,--as-needed -Wl,-z,relro,-z,now ${LDFLAGS:-}"
+added="${CPPFLAGS:-} ${CFLAGS:-}"
+plain="$flags $added"
 [ -z "$SANITIZE" ] || { sanitize="-fsanitize=$SANITIZE -fno-sanitize-recover=all -fno-omit-frame-pointer"
                         flags="$flags $sanitize" link="$link $sanitize"; }
-flags="$flags ${CFLAGS:-}"
+flags="$flags $added"
 libs="$(pkg-config --libs jansson libzmq) -lm"
 apr_libs="$(apu-1-config --link-ld) $(apr-1-config --link-ld --libs)"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
-# need-packages.sh build|run|test|cluster [PACKAGE]...: make sure that what building (build), running (run), or also testing
-# (test), on SQLite, PostgreSQL and MariaDB, also on a cluster of MariaDB (cluster), needs is installed. Quick and silent when
-# it is. Where apt-get is not possible: one sentence, and non-zero.
+# need-packages.sh build|run|test|cluster|deb [PACKAGE]...: make sure that what building (build), running (run), or also
+# testing (test), on SQLite, PostgreSQL and MariaDB, also on a cluster of MariaDB (cluster), or packaging (deb) needs is
+# installed. Quick and silent when it is. Where apt-get is not possible: one sentence, and non-zero.
 # Packages of npm are for the page /docs/ of make run, which is plain without, and for tests, which are left out where
 # they cannot be had, but for CI (CI=...).
 # apache2-bin and mariadb-server-core are servers without Debian's service around them: installing them starts nothing;
@@ -12,10 +12,12 @@ cd "$(dirname "$0")/.." || exit 1
 build="gcc libc6-dev make pkg-config apache2-bin apache2-dev libapr1-dev libaprutil1-dev libaprutil1-dbd-sqlite3
        libjansson-dev libzmq3-dev perl curl"
 tests="libapache2-mod-perl2 libwww-perl libhttp-message-perl libzmq-ffi-perl libdbi-perl libdbd-sqlite3-perl sqlite3 iproute2
-       python3-zmq openssl libapache2-mod-auth-openidc libio-socket-ssl-perl liblwp-protocol-https-perl"
+       python3-zmq openssl libapache2-mod-auth-openidc libio-socket-ssl-perl liblwp-protocol-https-perl
+       xsltproc mandoc groff-base libxml-libxml-perl"
 engines="postgresql libaprutil1-dbd-pgsql libdbd-pg-perl
          mariadb-server-core mariadb-client-core libaprutil1-dbd-mysql libdbd-mariadb-perl mariadb-client"
 galera="galera-4 rsync"
+deb="dpkg-dev debhelper xsltproc lintian"
 # Node may have come from elsewhere: Debian's packages would not go with it.
 command -v node >/dev/null || tests="$tests nodejs"
 command -v npm >/dev/null || tests="$tests npm"
@@ -26,7 +28,8 @@ case ${1:-} in
 build|run) wanted=$build ;;
 test)  wanted="$build $tests $engines" ;;
 cluster) wanted="$build $tests $engines $galera" ;;
-*)     die "say build, run, test or cluster" ;;
+deb)   wanted="$build $deb" ;;
+*)     die "say build, run, test, cluster or deb" ;;
 esac
 purpose=$1; shift
 wanted="$wanted $*"
@@ -47,10 +50,10 @@ packages_of_the_system() {
         done
         for lib in jansson libzmq; do pkg-config --exists $lib 2>/dev/null || missing="$missing $lib(headers)"; done
         if [ "$purpose" = test ] || [ "$purpose" = cluster ]; then
-            for module in Apache::Test LWP::UserAgent LWP::Protocol::https ZMQ::FFI DBD::SQLite; do
+            for module in Apache::Test LWP::UserAgent LWP::Protocol::https ZMQ::FFI DBD::SQLite XML::LibXML; do
                 perl -M$module -e 1 2>/dev/null || missing="$missing perl($module)"
             done
-            command -v openssl >/dev/null || missing="$missing openssl"
+            for tool in openssl xsltproc mandoc groff; do command -v $tool >/dev/null || missing="$missing $tool"; done
             python3 -c 'import zmq' 2>/dev/null || missing="$missing python3(pyzmq)"
         fi
         if [ "$purpose" = cluster ]; then

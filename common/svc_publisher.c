@@ -3,6 +3,7 @@
 
 #include "svc_id.h"
 #include "svc_log.h"
+#include "svc_recent.h"
 #include "svc_time.h"
 
 #define HEARTBEAT_MS 1000
@@ -64,6 +65,8 @@ static void bind_sockets(svc_publisher_t *publisher, apr_int64_t now,
         if (!publisher->is_failing)
             svc_log(SVC_LOG_ERR, "SVC020: %s: %s; trying on", config->name,
                     err->detail);
+        if (!publisher->is_failing)
+            atomic_store(&config->stats->bind_failed_at, now);
         publisher->is_failing = 1;
         publisher->bind_at = now + BIND_AGAIN_MS;
     } else {
@@ -71,6 +74,7 @@ static void bind_sockets(svc_publisher_t *publisher, apr_int64_t now,
             svc_log(SVC_LOG_NOTICE, "SVC021: %s: endpoints bound",
                     config->name);
         publisher->is_failing = 0;
+        atomic_store(&config->stats->bind_failed_at, 0);
         publisher->bind_at = APR_INT64_MAX;
     }
 }
@@ -122,6 +126,8 @@ static svc_err_t *publish_new(int *again, svc_publisher_t *publisher,
 
         svc_bus_send(publisher->pub, frames, 2);
         publisher->position = row->position;
+        if (i >= rows->nelts - SVC_STATS_RECENT)
+            svc_recent_remember(stats, 1, row->text, scratch);
     }
     atomic_fetch_add(&stats->published, rows->nelts);
     atomic_store(&stats->published_to, publisher->position);

@@ -29,6 +29,8 @@ typedef struct svc_stream_tx_t {
     apr_array_header_t *pending; /* private to svc_stream.c */
     apr_int64_t last_position;   /* after commit: of its last event; 0: none */
     const char *last_id;         /* after commit: its last event's id */
+    int expired; /* orders that it cancels because they are overdue: counted when
+                    it has committed */
 } svc_stream_tx_t;
 
 /* Called at commit with the position that an event got; an error undoes the

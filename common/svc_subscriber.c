@@ -28,11 +28,15 @@ typedef struct turn_t {
     apr_pool_t *scratch;
 } turn_t;
 
-static void overtaken(void *baton, const char *name)
+static void written(void *baton, const svc_batch_move_t *move, const char *time)
 {
     svc_subscriber_t *subscriber = baton;
 
-    svc_sources_overtaken(subscriber->sources, name);
+    if (move->moved)
+        svc_sources_wrote(subscriber->sources, move->source, move->to.position,
+                          time);
+    else
+        svc_sources_overtaken(subscriber->sources, move->source);
 }
 
 svc_subscriber_t *svc_subscriber_create(const svc_subscriber_config_t *config,
@@ -50,7 +54,7 @@ svc_subscriber_t *svc_subscriber_create(const svc_subscriber_config_t *config,
         config->stats
     };
     subscriber->gather = svc_gather_create(&subscriber->gather_config,
-                                           overtaken, subscriber, pool);
+                                           written, subscriber, pool);
     for (i = 0; i < config->peers->nelts; i++) {
         svc_link_t *link;
         svc_err_t *err = svc_link_open(
@@ -97,6 +101,7 @@ static svc_err_t *take_message(const turn_t *turn, svc_link_t *link,
     svc_err_t *err = svc_event_decode(&event, frames[0].data, frames[1].data,
                                       frames[1].length, turn->scratch);
 
+    link->event_at = turn->now;
     atomic_fetch_add(&subscriber->config->stats->received, 1);
     if (err) {
         svc_gather_bad(subscriber->gather, NULL, frames, 2, err->message);
@@ -142,6 +147,7 @@ static svc_err_t *take_live(int *again, const turn_t *turn, svc_link_t *link)
         if (svc_gather_is_full(turn->subscriber->gather) ||
             (count = svc_bus_receive(&frames, link->sub, turn->scratch)) == 0)
             return NULL;
+        link->heard_at = turn->now;
         if (svc_bus_was_lost(link->sub))
             svc_sources_doubt(turn->subscriber->sources, link);
         if (count != 2)
@@ -377,6 +383,7 @@ static svc_err_t *take_answers(int *again, const turn_t *turn,
             (count = svc_bus_receive(&frames, link->dealer, turn->scratch)) ==
                 0)
             return NULL;
+        link->heard_at = turn->now;
         if (count > 0)
             err = take_answer(turn, link, frames, count);
     }
@@ -458,6 +465,8 @@ svc_err_t *svc_subscriber_turn(int *again, svc_subscriber_t *subscriber,
 
         svc_link_introduce(link, now, scratch);
         svc_link_listen(link, !is_full); /* there is no room for more */
+        svc_link_tell(link, svc_sources_of(subscriber->sources, link),
+                      subscriber->config->stats, i, now);
     }
     if (!err && is_complete && svc_gather_is_idle(subscriber->gather) &&
         svc_sources_all(subscriber->sources)->nelts > 0)

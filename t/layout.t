@@ -14,7 +14,7 @@ my $httpd = $ENV{TEST_HTTPD} || (grep { -x } '/usr/sbin/apache2', '/usr/sbin/htt
 my @layers = (
     [ base      => qw(svc_err svc_log svc_stats svc_time svc_etag svc_money) ],
     [ tools     => qw(svc_db svc_db_class svc_db_place svc_db_session svc_db_watch svc_json svc_bus svc_curve svc_door svc_endpoint svc_id svc_lock) ],
-    [ domain_io => qw(svc_stream svc_event svc_schema svc_inbox svc_idempotency
+    [ domain_io => qw(svc_stream svc_event svc_schema svc_inbox svc_idempotency svc_recent
                       MODULE MODULE_store MODULE_list_store MODULE_payments_store MODULE_json MODULE_change MODULE_replica MODULE_events
                       MODULE_schema) ],
     [ use_cases => qw(MODULE_service MODULE_list svc_queue svc_writer svc_batch svc_gather svc_replay svc_publisher svc_source svc_link svc_sources

@@ -171,6 +171,16 @@ void svc_json_set_int(svc_json_t *object, const char *key, apr_int64_t value)
     json_object_set_new(to_json(object), key, json_integer(value));
 }
 
+void svc_json_set_number(svc_json_t *object, const char *key, double value)
+{
+    json_object_set_new(to_json(object), key, json_real(value));
+}
+
+void svc_json_set_null(svc_json_t *object, const char *key)
+{
+    json_object_set_new(to_json(object), key, json_null());
+}
+
 void svc_json_set_cents(svc_json_t *object, const char *key, apr_int64_t cents)
 {
     json_object_set_new(to_json(object), key,

@@ -62,6 +62,8 @@ svc_json_t *svc_json_array(apr_pool_t *pool);
 /* Adding members. A VALUE of NULL adds nothing. */
 void svc_json_set_string(svc_json_t *object, const char *key, const char *value);
 void svc_json_set_int(svc_json_t *object, const char *key, apr_int64_t value);
+void svc_json_set_number(svc_json_t *object, const char *key, double value);
+void svc_json_set_null(svc_json_t *object, const char *key);
 /* An amount of money as a JSON number in the main unit: 2050 is 20.5. */
 void svc_json_set_cents(svc_json_t *object, const char *key, apr_int64_t cents);
 /* VALUE stays usable: both share it. */

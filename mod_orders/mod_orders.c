@@ -10,6 +10,8 @@
 #include "mod_orders_http.h"
 #include "svc_ap_check.h"
 #include "svc_ap_module.h"
+#include "svc_ap_route.h"
+#include "svc_ap_status.h"
 #include "svc_ap_worker.h"
 #include "orders_events.h"
 #include "orders_schema.h"
@@ -19,6 +21,8 @@ static const svc_ap_service_t orders = {
     .module = &orders_module,
     .name = "orders",
     .module_name = "mod_orders",
+    .base = "/api/orders",
+    .routes = mod_orders_http_routes,
     .cache_control = "no-store",
     .schema = &orders_schema,
     .subjects = orders_events_subjects,
@@ -58,8 +62,18 @@ static void orders_child_stopping(apr_pool_t *pchild, int graceful)
 
 static int orders_handler(request_rec *r)
 {
-    return svc_ap_route_dispatch(r, &orders, mod_orders_http_routes,
-                                 "/api/orders");
+    return svc_ap_route_dispatch(r, &orders);
+}
+
+static int orders_status_handler(request_rec *r)
+{
+    return svc_ap_status_handle(r, &orders, instances);
+}
+
+static int orders_log_transaction(request_rec *r)
+{
+    svc_ap_route_note(r, &orders);
+    return DECLINED;
 }
 
 static void orders_insert_error_filter(request_rec *r)
@@ -80,6 +94,9 @@ static void orders_register_hooks(apr_pool_t *pool)
     ap_hook_child_stopping(orders_child_stopping, NULL, NULL,
                            APR_HOOK_MIDDLE);
     ap_hook_handler(orders_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(orders_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_log_transaction(orders_log_transaction, NULL, NULL,
+                            APR_HOOK_MIDDLE);
     ap_hook_insert_error_filter(orders_insert_error_filter, NULL, NULL,
                                 APR_HOOK_MIDDLE);
 }

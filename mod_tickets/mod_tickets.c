@@ -10,6 +10,8 @@
 #include "mod_tickets_http.h"
 #include "svc_ap_check.h"
 #include "svc_ap_module.h"
+#include "svc_ap_route.h"
+#include "svc_ap_status.h"
 #include "svc_ap_worker.h"
 #include "tickets_events.h"
 #include "tickets_schema.h"
@@ -18,6 +20,8 @@ static const svc_ap_service_t tickets = {
     .module = &tickets_module,
     .name = "tickets",
     .module_name = "mod_tickets",
+    .base = "/api/tickets",
+    .routes = mod_tickets_http_routes,
     .cache_control = "no-cache",
     .schema = &tickets_schema,
     .subjects = tickets_events_subjects,
@@ -56,8 +60,18 @@ static void tickets_child_stopping(apr_pool_t *pchild, int graceful)
 
 static int tickets_handler(request_rec *r)
 {
-    return svc_ap_route_dispatch(r, &tickets, mod_tickets_http_routes,
-                                 "/api/tickets");
+    return svc_ap_route_dispatch(r, &tickets);
+}
+
+static int tickets_status_handler(request_rec *r)
+{
+    return svc_ap_status_handle(r, &tickets, instances);
+}
+
+static int tickets_log_transaction(request_rec *r)
+{
+    svc_ap_route_note(r, &tickets);
+    return DECLINED;
 }
 
 static void tickets_insert_error_filter(request_rec *r)
@@ -78,6 +92,9 @@ static void tickets_register_hooks(apr_pool_t *pool)
     ap_hook_child_stopping(tickets_child_stopping, NULL, NULL,
                            APR_HOOK_MIDDLE);
     ap_hook_handler(tickets_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(tickets_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_log_transaction(tickets_log_transaction, NULL, NULL,
+                            APR_HOOK_MIDDLE);
     ap_hook_insert_error_filter(tickets_insert_error_filter, NULL, NULL,
                                 APR_HOOK_MIDDLE);
 }

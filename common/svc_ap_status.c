@@ -1,6 +1,7 @@
 /* svc_ap_status: see the header. */
 #include "svc_ap_status.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -9,6 +10,8 @@
 
 #include "svc_ap_http.h"
 #include "svc_ap_status_json.h"
+#include "svc_ap_status_page.h"
+#include "svc_ap_status_prometheus.h"
 
 /* --- the formats --------------------------------------------------------------------- */
 
@@ -27,10 +30,24 @@ static void send_text(request_rec *r, int status, const char *type,
     ap_rputs(text, r);
 }
 
+static void send_page(request_rec *r, const svc_ap_instance_t *instance)
+{
+    apr_table_setn(r->headers_out, "Content-Security-Policy",
+                   SVC_AP_STATUS_PAGE_POLICY);
+    send_text(r, HTTP_OK, "text/html; charset=utf-8",
+              svc_ap_status_page(svc_ap_status_view(instance, r)));
+}
+
 static void send_json(request_rec *r, const svc_ap_instance_t *instance)
 {
     svc_ap_http_send(r, HTTP_OK,
                      svc_ap_status_json(svc_ap_status_view(instance, r)));
+}
+
+static void send_prometheus(request_rec *r, const svc_ap_instance_t *instance)
+{
+    send_text(r, HTTP_OK, SVC_AP_STATUS_PROMETHEUS_TYPE,
+              svc_ap_status_prometheus(svc_ap_status_view(instance, r)));
 }
 
 /* 503 while the database cannot be used: nothing can be answered then. A
@@ -52,7 +69,9 @@ static void send_live(request_rec *r, const svc_ap_instance_t *instance)
 
 /* The first is for those who say nothing. */
 static const format_t formats[] = {
+    { "html", "text/html", send_page },
     { "json", "application/json", send_json },
+    { "prometheus", "text/plain", send_prometheus },
     { "ready", NULL, send_ready },
     { "live", NULL, send_live },
     { NULL, NULL, NULL }
@@ -64,21 +83,20 @@ static const format_t formats[] = {
  * named. */
 static int quality(const char *accept, const char *type, apr_pool_t *pool)
 {
-    const char *entry, *q;
+    size_t length = strlen(type);
     int best = 0;
 
-    while (accept && *accept && (entry = ap_get_token(pool, &accept, 1))) {
-        size_t length = strlen(type);
+    while (*accept) {
+        const char *range = ap_getword(pool, &accept, ','), *q;
         int value = 1000;
 
-        if (strncasecmp(entry, type, length) == 0 &&
-            (entry[length] == '\0' || strchr("; \t", entry[length]))) {
-            if ((q = strstr(entry + length, "q=")))
-                value = (int)(atof(q + 2) * 1000);
-            best = value > best ? value : best;
-        }
-        while (*accept == ',' || *accept == ' ')
-            accept++;
+        range += strspn(range, " \t");
+        if (strncasecmp(range, type, length) != 0 ||
+            (range[length] && !strchr("; \t", range[length])))
+            continue;
+        if ((q = strstr(range + length, "q=")))
+            value = (int)(strtod(q + 2, NULL) * 1000);
+        best = value > best ? value : best;
     }
     return best;
 }
@@ -90,7 +108,8 @@ static const format_t *negotiate(const request_rec *r)
     int best_quality = 0;
 
     for (format = formats; format->name; format++) {
-        int value = format->type ? quality(accept, format->type, r->pool) : 0;
+        int value = accept && format->type
+                        ? quality(accept, format->type, r->pool) : 0;
 
         if (value > best_quality) {
             best = format;

@@ -71,6 +71,7 @@ static svc_json_t *latency(const svc_ap_status_view_route_t *route,
                            apr_pool_t *pool)
 {
     svc_json_t *json = svc_json_object(pool);
+    svc_json_t *buckets = svc_json_array(pool);
     long long all[SVC_STATS_BUCKETS] = { 0 }, count = 0, sum_us = 0;
     int i, k;
 
@@ -90,7 +91,20 @@ static svc_json_t *latency(const svc_ap_status_view_route_t *route,
         svc_json_set_null(json, "p50Ms");
         svc_json_set_null(json, "p99Ms");
     }
+    for (i = 0; i < SVC_STATS_BUCKETS; i++)
+        svc_json_append_number(buckets, (double)all[i]);
+    svc_json_set(json, "buckets", buckets);
     return json;
+}
+
+static svc_json_t *latency_bounds(apr_pool_t *pool)
+{
+    svc_json_t *array = svc_json_array(pool);
+    int i;
+
+    for (i = 0; svc_stats_bound(i) >= 0; i++)
+        svc_json_append_number(array, (double)svc_stats_bound(i) / 1000);
+    return array;
 }
 
 static svc_json_t *requests(const svc_ap_status_view_t *view)
@@ -266,6 +280,7 @@ svc_json_t *svc_ap_status_json(const svc_ap_status_view_t *view)
                 (double)(view->now - svc_ap_status_view_count(
                                          &stats->started_at)) / 1000);
     svc_json_set(json, "requests", requests(view));
+    svc_json_set(json, "latencyBoundsMs", latency_bounds(view->pool));
     svc_json_set(json, "writer", writer(view));
     svc_json_set(json, "log", event_log(view));
     svc_json_set(json, "sources", sources(view));

@@ -144,9 +144,9 @@ static void examine_writes(const look_t *look)
     if (look->health->queued && at && look->ticks - at > SVC_HEALTH_WAITING_MS)
         complain(look, SVC_HEALTH_DEGRADED, "writes", at,
                  apr_psprintf(look->pool,
-                              "%lld write%s for the database, which has not "
+                              "%" APR_INT64_T_FMT " write%s for the database, which has not "
                               "taken the first for %s.",
-                              look->health->queued,
+                              (apr_int64_t)look->health->queued,
                               look->health->queued == 1 ? " waits" : "s wait",
                               seconds(look, at)));
 }
@@ -238,9 +238,10 @@ static void examine_events(const look_t *look)
         complain(look, SVC_HEALTH_DEGRADED, "events", at,
                  apr_psprintf(look->pool,
                               "Events that cannot be applied were set aside, "
-                              "%lld since httpd was started, the last one %s "
+                              "%" APR_INT64_T_FMT " since httpd was started, the last one %s "
                               "ago: look into %s_quarantine (SVC030).",
-                              atomic_load(&look->stats->quarantined),
+                              (apr_int64_t)atomic_load(
+                                  &look->stats->quarantined),
                               seconds(look, at), look->config->service));
 }
 

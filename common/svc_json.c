@@ -199,6 +199,14 @@ void svc_json_append(svc_json_t *array, svc_json_t *value)
     json_array_append(to_json(array), to_json(value));
 }
 
+void svc_json_append_number(svc_json_t *array, double value)
+{
+    json_array_append_new(to_json(array),
+                          value == floor(value) && fabs(value) < 1e15
+                              ? json_integer((json_int_t)value)
+                              : json_real(value));
+}
+
 static char *dump(size_t *length, const svc_json_t *value, size_t flags,
                   apr_pool_t *pool)
 {

@@ -4,6 +4,7 @@
 #include <httpd.h>
 #include <http_config.h>
 #include <http_protocol.h>
+#include <mod_status.h>
 #include <mpm_common.h>
 
 #include "mod_orders_conf.h"
@@ -12,6 +13,7 @@
 #include "svc_ap_module.h"
 #include "svc_ap_route.h"
 #include "svc_ap_status.h"
+#include "svc_ap_status_section.h"
 #include "svc_ap_worker.h"
 #include "orders_events.h"
 #include "orders_schema.h"
@@ -70,6 +72,13 @@ static int orders_status_handler(request_rec *r)
     return svc_ap_status_handle(r, &orders, instances);
 }
 
+/* In the page of mod_status, where that is loaded. */
+static int orders_status_hook(request_rec *r, int flags)
+{
+    svc_ap_status_section(r, flags, &orders, instances);
+    return OK;
+}
+
 static int orders_log_transaction(request_rec *r)
 {
     svc_ap_route_note(r, &orders);
@@ -95,6 +104,8 @@ static void orders_register_hooks(apr_pool_t *pool)
                            APR_HOOK_MIDDLE);
     ap_hook_handler(orders_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(orders_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(ap, status_hook, orders_status_hook, NULL, NULL,
+                      APR_HOOK_MIDDLE);
     ap_hook_log_transaction(orders_log_transaction, NULL, NULL,
                             APR_HOOK_MIDDLE);
     ap_hook_insert_error_filter(orders_insert_error_filter, NULL, NULL,

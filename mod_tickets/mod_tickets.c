@@ -4,6 +4,7 @@
 #include <httpd.h>
 #include <http_config.h>
 #include <http_protocol.h>
+#include <mod_status.h>
 #include <mpm_common.h>
 
 #include "mod_tickets_conf.h"
@@ -12,6 +13,7 @@
 #include "svc_ap_module.h"
 #include "svc_ap_route.h"
 #include "svc_ap_status.h"
+#include "svc_ap_status_section.h"
 #include "svc_ap_worker.h"
 #include "tickets_events.h"
 #include "tickets_schema.h"
@@ -68,6 +70,13 @@ static int tickets_status_handler(request_rec *r)
     return svc_ap_status_handle(r, &tickets, instances);
 }
 
+/* In the page of mod_status, where that is loaded. */
+static int tickets_status_hook(request_rec *r, int flags)
+{
+    svc_ap_status_section(r, flags, &tickets, instances);
+    return OK;
+}
+
 static int tickets_log_transaction(request_rec *r)
 {
     svc_ap_route_note(r, &tickets);
@@ -93,6 +102,8 @@ static void tickets_register_hooks(apr_pool_t *pool)
                            APR_HOOK_MIDDLE);
     ap_hook_handler(tickets_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(tickets_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(ap, status_hook, tickets_status_hook, NULL, NULL,
+                      APR_HOOK_MIDDLE);
     ap_hook_log_transaction(tickets_log_transaction, NULL, NULL,
                             APR_HOOK_MIDDLE);
     ap_hook_insert_error_filter(tickets_insert_error_filter, NULL, NULL,

@@ -144,8 +144,8 @@ static void examine_writes(const look_t *look)
     if (look->health->queued && at && look->ticks - at > SVC_HEALTH_WAITING_MS)
         complain(look, SVC_HEALTH_DEGRADED, "writes", at,
                  apr_psprintf(look->pool,
-                              "%" APR_INT64_T_FMT " write%s for the database, which has not "
-                              "taken the first for %s.",
+                              "%" APR_INT64_T_FMT " write%s for the database, "
+                              "which has not taken the first for %s.",
                               (apr_int64_t)look->health->queued,
                               look->health->queued == 1 ? " waits" : "s wait",
                               seconds(look, at)));
@@ -213,12 +213,13 @@ static void examine_peers(const look_t *look)
 
         if (!svc_stats_get_peer(&peer.told, look->stats, i))
             continue;
-        peer.state = state_of(look, &peer.told);
+        peer.state = look->health->is_database_up ? state_of(look, &peer.told)
+                                                  : "stopped";
         peer.lag = peer.told.head > peer.told.position
                        ? peer.told.head - peer.told.position : 0;
         APR_ARRAY_PUSH(look->health->peers, svc_health_peer_t) = peer;
-        if (look->health->leader_pid)
-            examine_peer(look, &peer);
+        if (look->health->leader_pid && look->health->is_database_up)
+            examine_peer(look, &peer); /* else it is said what is wrong */
     }
     if (look->health->leader_pid && known &&
         known < look->config->subscriptions)
@@ -238,8 +239,9 @@ static void examine_events(const look_t *look)
         complain(look, SVC_HEALTH_DEGRADED, "events", at,
                  apr_psprintf(look->pool,
                               "Events that cannot be applied were set aside, "
-                              "%" APR_INT64_T_FMT " since httpd was started, the last one %s "
-                              "ago: look into %s_quarantine (SVC030).",
+                              "%" APR_INT64_T_FMT " since httpd was started, "
+                              "the last one %s ago: look into %s_quarantine "
+                              "(SVC030).",
                               (apr_int64_t)atomic_load(
                                   &look->stats->quarantined),
                               seconds(look, at), look->config->service));

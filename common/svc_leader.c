@@ -46,11 +46,11 @@ svc_err_t *svc_leader_create(svc_leader_t **out,
     leader->config = config;
     leader->pool = pool;
     apr_pool_create(&leader->scratch, pool);
+    svc_stats_lead(config->publisher.stats, (int)getpid(), svc_time_ticks());
     leader->publisher = svc_publisher_create(&config->publisher, leader->bus,
                                              pool);
     leader->subscriber = svc_subscriber_create(&config->subscriber,
                                                leader->bus, pool);
-    svc_stats_lead(config->publisher.stats, (int)getpid(), svc_time_ticks());
     *out = leader;
     return NULL;
 }

@@ -25,19 +25,22 @@
 #define SVC_STATS_RECENT 32     /* events that are remembered */
 #define SVC_STATS_PROCESSES 256 /* whose queues are told of */
 #define SVC_STATS_LINE 64       /* bytes of a cache line: what different threads
-                                   write often stands apart */
+                                   write often stands apart, if the whole
+                                   begins at such a line */
 
 /* --- counters --------------------------------------------------------------------- */
 
 /* How long the answers of one class took: how many were at or below each bound,
  * and above the one before. */
 typedef struct svc_stats_latency_t {
-    _Alignas(SVC_STATS_LINE) atomic_llong bucket[SVC_STATS_BUCKETS];
+    atomic_llong bucket[SVC_STATS_BUCKETS];
     atomic_llong sum_us;
+    atomic_llong spare[6]; /* to whole lines */
 } svc_stats_latency_t;
 
 typedef struct svc_stats_route_t {
-    _Alignas(SVC_STATS_LINE) atomic_llong status[SVC_STATS_STATUSES];
+    atomic_llong status[SVC_STATS_STATUSES];
+    atomic_llong spare[6];
     svc_stats_latency_t latency[SVC_STATS_CLASSES];
 } svc_stats_route_t;
 
@@ -81,14 +84,19 @@ typedef struct svc_stats_event_t {
 
 /* What a writer tells of itself. */
 typedef struct svc_stats_process_t {
-    _Alignas(SVC_STATS_LINE) atomic_int pid; /* 0: nobody's */
+    atomic_int pid;        /* 0: nobody's */
     atomic_llong queued;   /* commands that are not answered yet */
     atomic_llong begun_at; /* when the batch in work was begun; 0: none is */
+    atomic_llong spare[5];
 } svc_stats_process_t;
 
 /* -------------------------------------------------------------------------------------- */
 
 typedef struct svc_stats_t {
+    svc_stats_route_t routes[SVC_STATS_ROUTES];
+    svc_stats_process_t processes[SVC_STATS_PROCESSES];
+    svc_stats_process_t overflow; /* of processes that found no place */
+
     atomic_llong batches;      /* transactions committed by writers */
     atomic_llong commands;     /* commands in them */
     atomic_llong logged;       /* transactions in which this httpd wrote events */
@@ -122,11 +130,11 @@ typedef struct svc_stats_t {
     atomic_int peer_count;        /* subscriptions; may be more than PEERS */
     SVC_STATS_BOX(sizeof(svc_stats_event_t)) recent[SVC_STATS_RECENT];
     atomic_llong recent_count;    /* events ever remembered */
-
-    svc_stats_route_t routes[SVC_STATS_ROUTES];
-    svc_stats_process_t processes[SVC_STATS_PROCESSES];
-    svc_stats_process_t overflow; /* of processes that found no place */
 } svc_stats_t;
+
+_Static_assert(sizeof(svc_stats_route_t) % SVC_STATS_LINE == 0 &&
+                   sizeof(svc_stats_process_t) == SVC_STATS_LINE,
+               "whole lines");
 
 /* --- requests: any thread --------------------------------------------------------------- */
 

@@ -8,6 +8,7 @@
 #include "svc_gather.h"
 #include "svc_log.h"
 #include "svc_sources.h"
+#include "svc_time.h"
 
 #define MAX_TAKEN 200      /* messages taken from a socket in one turn */
 
@@ -66,6 +67,9 @@ svc_subscriber_t *svc_subscriber_create(const svc_subscriber_config_t *config,
         else
             APR_ARRAY_PUSH(subscriber->links, svc_link_t *) = link;
     }
+    for (i = 0; i < subscriber->links->nelts; i++)
+        svc_link_tell(APR_ARRAY_IDX(subscriber->links, i, svc_link_t *), NULL,
+                      config->stats, i, svc_time_ticks());
     return subscriber;
 }
 

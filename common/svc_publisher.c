@@ -131,6 +131,8 @@ static svc_err_t *publish_new(int *again, svc_publisher_t *publisher,
     }
     atomic_fetch_add(&stats->published, rows->nelts);
     atomic_store(&stats->published_to, publisher->position);
+    if (rows->nelts && publisher->position > atomic_load(&stats->head))
+        atomic_store(&stats->head, publisher->position);
     if (rows->nelts == SVC_REPLAY_MAX_PAGE) {
         *again = 1;
     } else {

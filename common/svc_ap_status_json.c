@@ -40,9 +40,9 @@ static svc_json_t *problems(const svc_ap_status_view_t *view)
         svc_json_t *json = svc_json_object(view->pool);
 
         svc_json_set_string(json, "what", problem->what);
-        set_text(json, "since", problem->since
-                                    ? svc_time_format(problem->since, view->pool)
-                                    : NULL);
+        set_text(json, "since",
+                 problem->since ? svc_time_format(problem->since, view->pool)
+                                : NULL);
         svc_json_set_string(json, "message", problem->message);
         svc_json_append(array, json);
     }

@@ -51,8 +51,8 @@ static void one(const out_t *out, const char *name, const char *type,
                 const char *help, long long value)
 {
     family(out, name, type, help);
-    put(out, "svc_%s{service=\"%s\"} %" APR_INT64_T_FMT "\n", name, out->service,
-        (apr_int64_t)value);
+    put(out, "svc_%s{service=\"%s\"} %" APR_INT64_T_FMT "\n", name,
+        out->service, (apr_int64_t)value);
 }
 
 /* --- requests ---------------------------------------------------------------------- */
@@ -71,7 +71,8 @@ static void requests(const out_t *out)
 
             if (route->status[k])
                 put(out, "svc_requests_total{service=\"%s\",route=\"%s\","
-                         "status=\"%s\"} %" APR_INT64_T_FMT "\n", out->service, route->name,
+                         "status=\"%s\"} %" APR_INT64_T_FMT "\n",
+                    out->service, route->name,
                     status ? apr_itoa(out->pool, status) : "other",
                     (apr_int64_t)route->status[k]);
         }
@@ -94,8 +95,8 @@ static void histogram(const out_t *out, const char *labels,
                       : apr_psprintf(out->pool, "%g", (double)bound / 1000000),
             count);
     }
-    put(out, "%s_sum{%s} %.6f\n%s_count{%s} %" APR_INT64_T_FMT "\n", name, labels,
-        (double)sum_us / 1000000, name, labels, count);
+    put(out, "%s_sum{%s} %.6f\n%s_count{%s} %" APR_INT64_T_FMT "\n", name,
+        labels, (double)sum_us / 1000000, name, labels, count);
 }
 
 static void durations(const out_t *out)

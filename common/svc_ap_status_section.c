@@ -103,7 +103,8 @@ static void write_html(request_rec *r, const svc_ap_status_view_t *view,
 {
     int i;
 
-    ap_rprintf(r, "<hr />\n<h2>%s</h2>\n", view->instance->service->module_name);
+    ap_rprintf(r, "<hr />\n<h2>%s</h2>\n",
+               view->instance->service->module_name);
     for (i = 0; i < view->health->problems->nelts; i++)
         ap_rprintf(r, "<p><b>%s</b></p>\n",
                    ap_escape_html(r->pool,

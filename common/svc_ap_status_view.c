@@ -56,8 +56,8 @@ static int ask_database(const svc_ap_instance_t *instance, request_rec *r)
 
     if (err)
         return 0;
-    err = svc_db_get(&version, loan.db, &instance->service->schema->read_version,
-                     NULL, r->pool);
+    err = svc_db_get(&version, loan.db,
+                     &instance->service->schema->read_version, NULL, r->pool);
     svc_ap_db_give_back(&loan);
     return !err && version >= 0;
 }

@@ -30,6 +30,8 @@ typedef struct svc_stream_tx_t {
     int vouches;                 /* the same: see svc_stream_vouch */
     apr_int64_t last_position;   /* after commit: of its last event; 0: none */
     const char *last_id;         /* after commit: its last event's id */
+    int expired; /* orders that it cancels because they are overdue: counted when
+                    it has committed */
 } svc_stream_tx_t;
 
 /* Called at commit with the position that an event got; an error undoes the

@@ -52,7 +52,7 @@ sub page {   # tickets, path of the next page, milliseconds
 }
 
 # Milliseconds of the answers to two paths that are asked for by turns over one connection, and how many failed.
-sub by_turns {
+sub first_and_last {
     my (@paths) = @_;
     my ($requests, $outcomes) = map { work() . "/$_" } qw(requests outcomes);
     open my $out, '>', $requests or die "$requests: $!";
@@ -67,7 +67,6 @@ sub by_turns {
         0, 1);
 }
 
-sub ms { return sprintf '%.2f ms', $_[0] }
 sub thousands { return scalar reverse join ' ', unpack '(A3)*', reverse $_[0] }
 
 # What is looked up: the last page beside the first.
@@ -80,7 +79,7 @@ sub looked_up {
     my $last = $path . sprintf '&cursor=p%x', $before;
     my ($count, $next) = page($last);
     my $wrong = ($count != $shown || defined $next ? 1 : 0) + ((page($path))[0] != $shown ? 1 : 0);
-    my ($errors, $first_ms, $last_ms) = by_turns($path, $last);
+    my ($errors, $first_ms, $last_ms) = first_and_last($path, $last);
     my ($first, $measured) = map { median(@$_) } $first_ms, $last_ms;
     row(figure => sprintf('last page of %s tickets%s', thousands($size), $query ? ", $query" : ''), measured => ms($measured),
         reference => 'the first: ' . ms($first), ratio => sprintf('%.2f', $measured / $first), target => "$Target at most",

@@ -35,7 +35,7 @@ sub server {
     my (%opt) = @_;
     my $mpm = $opt{mpm} ||= 'event';
     return TestSvc::Server->new(
-        conf   => "LogLevel notice\nMaxKeepAliveRequests 0\nKeepAliveTimeout 60\n",
+        conf   => "LogLevel notice\nMaxKeepAliveRequests 0\nKeepAliveTimeout 60\n<Directory />\nAllowOverride None\n</Directory>\n",
         limits => $mpm eq 'prefork' ? "StartServers 64\nMinSpareServers 8\nMaxSpareServers 128\nMaxRequestWorkers 128\n"
                                     : "StartServers 2\nMinSpareThreads 96\nMaxSpareThreads 192\nThreadLimit 96\n"
                                     . "ThreadsPerChild 96\nMaxRequestWorkers 192\n",

@@ -66,7 +66,8 @@ const char *const *svc_db_session_setup(svc_db_engine_t engine)
      * whole text a failure. */
     static const char *const sqlite[] = {
         "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; "
-        "PRAGMA busy_timeout=0; PRAGMA synchronous=FULL",
+        "PRAGMA busy_timeout=0; PRAGMA cache_size=-32768; "
+        "PRAGMA synchronous=FULL",
         NULL
     };
     /* Nobody's locks are held up by one who was stopped in the middle of a

@@ -103,10 +103,12 @@ static svc_err_t *insert(void *baton, svc_stream_tx_t *tx,
     svc_err_t *err;
 
     order->position = position;
-    err = orders_store_insert(tx, order);
-    if (err || !insertion->max_active)
-        return err;
-    err = orders_store_count_unpaid(&unpaid, tx, order->user_id);
+    orders_store_insert(tx, order);
+    if (!insertion->max_active)
+        return NULL;
+    err = svc_stream_insert_now(tx);
+    if (!err)
+        err = orders_store_count_unpaid(&unpaid, tx, order->user_id);
     if (!err && unpaid > insertion->max_active)
         err = svc_err_ours(tx->pool, SVC_ERR_RETRY,
                            "The database is not available",

@@ -42,13 +42,12 @@ svc_err_t *tickets_store_take(void *baton, const svc_db_row_t *row)
     return NULL;
 }
 
-svc_err_t *tickets_store_insert(svc_stream_tx_t *tx, const ticket_t *ticket)
+void tickets_store_insert(svc_stream_tx_t *tx, const ticket_t *ticket)
 {
-    static const svc_db_sql_t sql = {
+    static const svc_db_rows_t statements = SVC_DB_ROWS(
         "tickets_store_insert",
-        SVC_DB_SAME("INSERT INTO tickets (id, position, title, cents, user_id, "
-                    "version) VALUES (%s, %lld, %s, %lld, %s, %lld)")
-    };
+        "INSERT INTO tickets (id, position, title, cents, user_id, version) "
+        "VALUES ", "(%s, %lld, %s, %lld, %s, %lld)");
     const char *args[] = { ticket->id,
                            svc_db_arg(ticket->position, tx->pool),
                            ticket->title,
@@ -56,7 +55,7 @@ svc_err_t *tickets_store_insert(svc_stream_tx_t *tx, const ticket_t *ticket)
                            ticket->user_id,
                            svc_db_arg(ticket->version, tx->pool) };
 
-    return svc_db_run(NULL, tx->db, &sql, args, tx->pool);
+    svc_stream_insert(tx, &statements, args, sizeof(args) / sizeof(args[0]));
 }
 
 svc_err_t *tickets_store_edit(int *changed, svc_stream_tx_t *tx,

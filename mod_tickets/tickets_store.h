@@ -21,7 +21,8 @@ svc_err_t *tickets_store_get(int *found, ticket_t *out, svc_db_t *db,
     "id, title, user_id, order_id, cents, version, position"
 svc_err_t *tickets_store_take(void *baton, const svc_db_row_t *row);
 
-svc_err_t *tickets_store_insert(svc_stream_tx_t *tx, const ticket_t *ticket);
+/* Inserts it when the transaction is committed: see svc_stream_insert. */
+void tickets_store_insert(svc_stream_tx_t *tx, const ticket_t *ticket);
 
 /* Sets title and price, and version + 1, if the ticket still has the version
  * of TICKET and is not reserved. */

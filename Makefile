@@ -33,6 +33,7 @@ help:
 #: make test-mpms     the suites under event, worker and prefork
 #: make soak          the suites with crashes, races and real data, ROUNDS=20 times, by hand
 #: make bench         measure, and write bench/RESULTS.md; a few minutes (bench/README.md)
+#: make bench-memory  memory over a million requests; minutes
 #: make install       modules, svc-keygen and example configuration (DESTDIR, PREFIX)
 #: make clean         remove everything built or generated
 
@@ -97,11 +98,15 @@ soak: packages
 	done
 
 packages-bench:
-	@bin/need-packages.sh test libsqlite3-dev
+	@bin/need-packages.sh engines libsqlite3-dev
 
 bench: packages-bench
 	@./apxs-build.sh modules bench
 	@bench/run
+
+bench-memory: packages-bench
+	@./apxs-build.sh modules bench
+	@bench/run memory
 
 install: all
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" bin/install.sh
@@ -110,4 +115,4 @@ clean:
 	@rm -rf build run
 
 .PHONY: all help packages packages-build packages-run packages-engines packages-bench run demo unit simulate check-layout test \
-        test-engines test-all test-long test-openapi test-asan test-mpms soak bench install clean
+        test-engines test-all test-long test-openapi test-asan test-mpms soak bench bench-memory install clean

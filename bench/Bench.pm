@@ -13,7 +13,7 @@ use TestSvc::Database;
 use TestSvc::Server;
 
 our @EXPORT = qw(say_now work prices sell hit server start_all site servers postgres query value wait_for differences cpu_of peaks_mb log_errors
-                 start_tool wait_tool stop_tool tool start_fsyncs stop_fsyncs quantile median ms by_turns compare row);
+                 start_tool wait_tool stop_tool tool start_fsyncs stop_fsyncs quantile median ms thousands fill_tickets by_turns compare row);
 
 (my $Top = abs_path(__FILE__)) =~ s{/bench/Bench\.pm$}{};
 my $Work;
@@ -143,6 +143,31 @@ sub peaks_mb {   # the most memory that each of its children ever had, largest f
 
 # --- databases ---
 
+# The rows of the tickets from $from to $to, written by SQL on a server that is stopped, on SQLite: 100 sellers, every tenth is reserved, every hundred-thousandth
+# has a title of its own, titles and prices are real ones. What the log would say of them is left out: no list reads it.
+sub fill_tickets {
+    my ($server, $from, $to) = @_;
+    my $db = DBI->connect('dbi:SQLite:dbname=' . $server->db_file, '', '', { RaiseError => 1, PrintError => 0 });
+    $db->do('PRAGMA synchronous = OFF');
+    $db->do('CREATE TEMP TABLE prices (n INTEGER PRIMARY KEY, title, cents)');
+    $db->begin_work;
+    open my $csv, '<:encoding(UTF-8)', prices() or die prices() . ": $!";
+    my (undef, @rows) = map { s/\r?\n\z//; [split /,/] } <$csv>;
+    $db->do('INSERT INTO prices VALUES (?, ?, ?)', undef, $_, "$rows[$_][1], $rows[$_][0]", int($rows[$_][2] * 100 + 0.5))
+        for 0 .. $#rows;
+    $db->do(<<'SQL', undef, $from, $to, scalar @rows);
+WITH RECURSIVE n (i) AS (SELECT CAST(? AS INTEGER) UNION ALL SELECT i + 1 FROM n WHERE i < CAST(? AS INTEGER))
+INSERT INTO tickets (id, position, title, cents, user_id, version, order_id)
+SELECT printf('%08x-0000-7000-8000-000000000000', i), i, CASE WHEN i % 100000 = 77777 THEN 'A needle' ELSE title END,
+       cents, 'seller' || (i % 100), 0, CASE WHEN i % 10 = 0 THEN printf('%08x-0000-7000-8000-000000000001', i) END
+FROM n JOIN prices ON prices.n = i * 7919 % CAST(? AS INTEGER)
+SQL
+    $db->do('UPDATE tickets_head SET position = ?', undef, $to);
+    $db->commit;
+    $db->selectall_arrayref('PRAGMA wal_checkpoint(TRUNCATE)');
+    $db->disconnect;
+}
+
 # The rows that SQL gives on the server's database, where $other's is "other"; the names of their tables differ.
 sub query {
     my ($server, $sql, $other) = @_;
@@ -223,6 +248,7 @@ sub quantile {
 
 sub median { return quantile(0.5, @_) }
 
+sub thousands { return scalar reverse join ' ', unpack '(A3)*', reverse $_[0] }
 sub ms { return sprintf '%.2f ms', $_[0] }
 
 # Calls each of WAYS (name => function that returns what load prints) ROUNDS times, by turns: a load on the machine, and

@@ -11,9 +11,10 @@
  * OUT, unless it is "-", gets a line per request: "due sent answered status
  * id"; times are nanoseconds of bench_now, due is sent in a closed loop, status
  * 0 means that the connection broke, id is the end of Location or "-".
- * Prints "requests N seconds S cpu SECONDS late N failed N p50 MS p99 MS max
- * MS": late is how many were sent over 1 ms after they were due, failed how many
- * were not answered by 2xx; the times are from due to answered.
+ * Prints "requests N seconds S cpu SECONDS late N failed N conflicts N p50 MS
+ * p99 MS max MS": late is how many were sent over 1 ms after they were due,
+ * conflicts how many were answered by 409, failed how many neither by that nor
+ * by 2xx; the times are from due to answered.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -351,7 +352,7 @@ static void report(void)
 {
     int64_t *times = malloc((load.sent + 1) * sizeof(*times));
     int64_t last = load.begin;
-    size_t i, late = 0, failed = 0;
+    size_t i, late = 0, failed = 0, conflicts = 0;
 
     if (!times)
         bench_die("out of memory");
@@ -360,14 +361,15 @@ static void report(void)
 
         times[i] = outcome->answered - outcome->due;
         late += outcome->sent - outcome->due > LATE_NS;
-        failed += outcome->status / 100 != 2;
+        conflicts += outcome->status == 409;
+        failed += outcome->status != 409 && outcome->status / 100 != 2;
         last = outcome->answered > last ? outcome->answered : last;
     }
     qsort(times, load.sent, sizeof(*times), by_time);
-    printf("requests %zu seconds %.4f cpu %.3f late %zu failed %zu p50 %.3f "
-           "p99 %.3f max %.3f\n",
+    printf("requests %zu seconds %.4f cpu %.3f late %zu failed %zu "
+           "conflicts %zu p50 %.3f p99 %.3f max %.3f\n",
            load.sent, (double)(last - load.begin) / 1e9, bench_cpu(), late,
-           failed, at(0.5, times, load.sent), at(0.99, times, load.sent),
+           failed, conflicts, at(0.5, times, load.sent), at(0.99, times, load.sent),
            at(1, times, load.sent));
     free(times);
 }

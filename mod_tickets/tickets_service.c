@@ -21,6 +21,13 @@ svc_err_t *tickets_service_get(ticket_t *out, svc_db_t *db, const char *id,
     return err;
 }
 
+svc_err_t *tickets_service_get_many(const void **rows, svc_db_t *db,
+                                    const char *const *ids, int count,
+                                    apr_pool_t *pool)
+{
+    return tickets_store_get_many(rows, db, ids, count, pool);
+}
+
 svc_err_t *tickets_service_history(svc_stream_history_t *out, svc_db_t *db,
                                    const svc_stream_t *stream, const char *id,
                                    const char *user_id, apr_int64_t after,

@@ -15,6 +15,13 @@
 svc_err_t *tickets_store_get(int *found, ticket_t *out, svc_db_t *db,
                              const char *id, apr_pool_t *pool);
 
+/* The tickets with these IDS, up to TICKETS_STORE_MANY; ROWS, which were NULL, get
+ * a const ticket_t * for each that is there. */
+#define TICKETS_STORE_MANY 64
+svc_err_t *tickets_store_get_many(const void **rows, svc_db_t *db,
+                                  const char *const *ids, int count,
+                                  apr_pool_t *pool);
+
 /* A svc_db_row_fn for rows of these columns: appends a ticket_t to the array that
  * is the baton. */
 #define TICKETS_STORE_COLUMNS \

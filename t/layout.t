@@ -20,7 +20,7 @@ my @layers = (
     [ use_cases => qw(MODULE_service MODULE_list svc_queue svc_writer svc_batch svc_gather svc_replay svc_publisher svc_source svc_link svc_sources
                       svc_subscriber svc_leader) ],
     [ edge      => qw(mod_MODULE_private mod_MODULE_conf mod_MODULE_http
-                      svc_ap_route svc_ap_http svc_ap_query svc_ap_check svc_ap_conf svc_ap_db svc_ap_files svc_ap_instance svc_ap_module svc_ap_create svc_ap_history svc_ap_worker) ],
+                      svc_ap_route svc_ap_http svc_ap_query svc_ap_check svc_ap_conf svc_ap_db svc_ap_fetch svc_ap_files svc_ap_instance svc_ap_module svc_ap_create svc_ap_history svc_ap_worker) ],
     [ wiring    => qw(mod_MODULE) ],
 );
 my %layer;   # stem -> number

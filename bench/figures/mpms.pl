@@ -1,4 +1,4 @@
-# GET and POST of a ticket on each MPM, and in one process and in two: what conf/tuned.conf was chosen by.
+# GET and POST of a ticket on each MPM, and with conf/tuned.conf, which was chosen by this.
 use strict;
 use warnings FATAL => 'all';
 use Bench;
@@ -6,9 +6,9 @@ use Bench;
 my ($Rounds, $Seconds, $Clients) = (3, 1, 64);
 my @Ways = (
     ['event, two processes', mpm => 'event'],
-    ['event, one process', mpm => 'event', limits => "StartServers 1\nServerLimit 1\nMinSpareThreads 64\nMaxSpareThreads 128\n"
-                                                   . "ThreadLimit 128\nThreadsPerChild 128\nMaxRequestWorkers 128\n"],
+    ['event, conf/tuned.conf', mpm => 'event', limits => '', conf => qq{LogLevel notice\nInclude "\@top\@/conf/tuned.conf"\n}],
     ['worker, two processes', mpm => 'worker'],
+    ['worker, conf/tuned.conf', mpm => 'worker', limits => '', conf => qq{LogLevel notice\nInclude "\@top\@/conf/tuned.conf"\n}],
     ['prefork', mpm => 'prefork'],
 );
 

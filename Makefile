@@ -32,7 +32,7 @@ help:
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
 #: make test-mpms     the suites under event, worker and prefork
 #: make soak          the suites with crashes, races and real data, ROUNDS=20 times, by hand
-#: make bench         measure, and write bench/RESULTS.md; a few minutes (bench/README.md)
+#: make bench         measure, and write bench/RESULTS.md; ten minutes (bench/README.md)
 #: make bench-memory  memory over a million requests; minutes
 #: make install       modules, svc-keygen and example configuration (DESTDIR, PREFIX)
 #: make clean         remove everything built or generated

@@ -55,7 +55,7 @@ sub scripts {
         print $out 'WITH ticket AS (INSERT INTO tickets (id, position, title, cents, user_id, version) VALUES '
             . "(gen_random_uuid()::text, nextval('positions'), E'$title', $cents, 'alice', 0) RETURNING id, position) "
             . 'INSERT INTO tickets_log (position, event_id, subject, entity_id, recorded_at, publisher, event) '
-            . "SELECT position, gen_random_uuid()::text, 'ticket:created', id, 1767225600000, '', E'$event' FROM ticket;\n";
+            . "SELECT position, gen_random_uuid()::text, E'ticket\\072created', id, 1767225600000, '', E'$event' FROM ticket;\n";
         close $out or die "$file: $!";
         push @scripts, $file;
     }

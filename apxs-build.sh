@@ -7,11 +7,12 @@
 #   tools    $BUILD/svc-keygen, and $BUILD/svc-schema, which knows the tables of both modules
 #   units    $BUILD/unit/NAME_test from each t/unit/NAME_test.c, with the pure half of everything (no httpd)
 #   sim      $BUILD/sim from t/sim/*.c, with the pure half of everything in a simulated world
-#   crash    $BUILD/crash.so from t/crash/crash.c, which suites preload into httpd; never with a sanitizer
+#   crash    $BUILD/NAME.so from each t/crash/NAME.c, which suites preload into httpd or a database server; never with a
+#            sanitizer
 #   bench    $BUILD/bench/NAME from each bench/NAME.c, alike; needs libsqlite3's headers
 #
 # Environment: CC (default gcc), BUILD (default build, or build/SANITIZE), SANITIZE=address,undefined | thread,
-# CFLAGS (added last), JOBS (compilers at a time).
+# CPPFLAGS, CFLAGS, LDFLAGS (added last), JOBS (compilers at a time).
 set -u -o pipefail
 cd "$(dirname "$0")" || exit 1
 
@@ -35,11 +36,12 @@ system=$(for dir in "$(apxs -q INCLUDEDIR)" "$(apr-1-config --includedir)" "$(ap
 flags="-std=gnu11 -O2 -g -fPIC -pthread -fno-strict-aliasing -fstack-protector-strong
        -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wwrite-strings
        $(apxs -q EXTRA_CPPFLAGS) $(apr-1-config --cppflags) $system"
-link="-pthread -Wl,--as-needed -Wl,-z,relro,-z,now"
-plain="$flags ${CFLAGS:-}"
+link="-pthread -Wl,--as-needed -Wl,-z,relro,-z,now ${LDFLAGS:-}"
+added="${CPPFLAGS:-} ${CFLAGS:-}"
+plain="$flags $added"
 [ -z "$SANITIZE" ] || { sanitize="-fsanitize=$SANITIZE -fno-sanitize-recover=all -fno-omit-frame-pointer"
                         flags="$flags $sanitize" link="$link $sanitize"; }
-flags="$flags ${CFLAGS:-}"
+flags="$flags $added"
 libs="$(pkg-config --libs jansson libzmq) -lm"
 apr_libs="$(apu-1-config --link-ld) $(apr-1-config --link-ld --libs)"
 
@@ -149,11 +151,14 @@ build_bench() {
     link_all bench "$(pkg-config --libs sqlite3)" $(sources bench/*.c)
 }
 
-build_crash() {   # it is loaded into sh as well, which starts httpd where a sanitizer is used
-    local src=t/crash/crash.c out=$BUILD/crash.so
-    up_to_date "$out" "$src" "$BUILD/obj/.flags" && return
-    echo "cc $src"
-    $CC $plain -shared -o "$out" "$src" -Wl,-z,relro $(pkg-config --libs libzmq) -ldl || die "could not build $out"
+build_crash() {   # they are loaded into sh as well, which starts httpd where a sanitizer is used
+    local src out
+    for src in t/crash/*.c; do
+        out=$BUILD/$(basename "$src" .c).so
+        up_to_date "$out" "$src" "$BUILD/obj/.flags" && continue
+        echo "cc $src"
+        $CC $plain -shared -o "$out" "$src" -Wl,-z,relro,--as-needed $(pkg-config --libs libzmq) -ldl || die "could not build $out"
+    done
 }
 # Its own svc_bus_* come before the library's, its clock is exported to libapr and libsqlite3, and the calls that it
 # wants to see come by it.

@@ -17,6 +17,13 @@ static svc_ap_conf_t *conf_of(const cmd_parms *cmd)
                                 (module *)cmd->info);
 }
 
+const char *svc_ap_conf_directive(const char *service, const char *noun,
+                                  apr_pool_t *pool)
+{
+    return apr_psprintf(pool, "%c%s%s", apr_toupper(service[0]), service + 1,
+                        noun);
+}
+
 static const char *set_endpoint(const char **field, cmd_parms *cmd,
                                 const char *arg)
 {

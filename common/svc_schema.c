@@ -5,6 +5,9 @@
 
 #include <apr_strings.h>
 
+#define MAX_TRIES 20
+#define PAUSE_MS 50
+
 /* TEXT with WORDS replaced by BY, everywhere. */
 static const char *replace(const char *text, const char *words, const char *by,
                            apr_pool_t *pool)
@@ -212,13 +215,15 @@ static int is_up_to_date(svc_db_t *db, const svc_schema_t *schema,
     return !err && version == schema->version;
 }
 
-svc_err_t *svc_schema_migrate(svc_db_t *db, const svc_schema_t *schema,
-                              apr_pool_t *pool)
+/* MariaDB has no transaction for this, and one that another node of Galera undoes
+ * would undo less than it says. */
+static svc_err_t *attempt(svc_db_t *db, const svc_schema_t *schema,
+                          apr_pool_t *pool)
 {
     svc_err_t *err;
 
-    if (is_up_to_date(db, schema, pool))
-        return NULL;
+    if (svc_db_engine(db) == SVC_DB_MYSQL)
+        return migrate(db, schema, pool);
     if ((err = svc_db_begin(db, pool)))
         return err;
     err = migrate(db, schema, pool);
@@ -226,5 +231,26 @@ svc_err_t *svc_schema_migrate(svc_db_t *db, const svc_schema_t *schema,
         err = svc_db_commit(db, pool);
     if (err)
         svc_db_rollback(db, pool);
-    return err ? err : svc_db_limit(db, SVC_DB_LIMIT_S, pool);
+    return err;
+}
+
+/* Where others are at it as well (Galera has no lock that all nodes know) one may
+ * undo what another has just done: whoever lost finds out what is left to do. */
+svc_err_t *svc_schema_migrate(svc_db_t *db, const svc_schema_t *schema,
+                              apr_pool_t *pool)
+{
+    svc_err_t *err = NULL;
+    int tries;
+
+    for (tries = 0; tries < MAX_TRIES; tries++) {
+        if (is_up_to_date(db, schema, pool))
+            return err ? svc_db_limit(db, SVC_DB_LIMIT_S, pool) : NULL;
+        err = attempt(db, schema, pool);
+        if (!err)
+            return svc_db_limit(db, SVC_DB_LIMIT_S, pool);
+        if (err->kind != SVC_ERR_RETRY)
+            break;
+        apr_sleep((PAUSE_MS + apr_time_now() % PAUSE_MS) * 1000);
+    }
+    return err;
 }

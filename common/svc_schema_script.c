@@ -94,20 +94,15 @@ static const char *comment(const svc_schema_t *schema, svc_db_engine_t engine,
             : "", "\n", NULL);
 }
 
-static const char *opening(svc_db_engine_t engine, apr_pool_t *pool)
+static const char *opening(svc_db_engine_t engine)
 {
-    const char *const *setup = svc_db_session_setup(SVC_DB_MYSQL);
-    const char *script = "";
-
     switch (engine) {
     case SVC_DB_SQLITE: /* its client would not wait for a httpd that writes */
         return "PRAGMA busy_timeout = 10000;\nBEGIN IMMEDIATE;\n";
     case SVC_DB_PGSQL:
         return "BEGIN;\n";
-    default: /* words and quotes mean what they mean in our sessions */
-        for (; *setup; setup++)
-            script = apr_pstrcat(pool, script, *setup, ";\n", NULL);
-        return script;
+    default:
+        return svc_db_session_mysql;
     }
 }
 
@@ -116,7 +111,7 @@ const char *svc_schema_script(const svc_schema_t *schema,
                               apr_pool_t *pool)
 {
     const char *script = apr_pstrcat(pool, comment(schema, engine, from, pool),
-                                     opening(engine, pool), NULL);
+                                     opening(engine), NULL);
 
     script = append(script, engine,
                     svc_schema_begin(schema, engine, from == 0, pool), pool);

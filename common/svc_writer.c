@@ -269,7 +269,8 @@ static void pause_before(int tries)
 {
     int ms = 5 << (tries < 6 ? tries : 6);
 
-    apr_sleep((ms / 2 + rand() % ms) * 1000); /* jitter, against lockstep */
+    /* Jitter, against lockstep; rand() would give all processes the same. */
+    apr_sleep((ms / 2 + apr_time_now() % ms) * 1000);
 }
 
 /* COMMIT was sent, and nobody can say what became of it. */
@@ -282,8 +283,9 @@ static svc_err_t *unknown(const svc_err_t *why, apr_pool_t *pool)
                         why->detail ? why->detail : why->message);
 }
 
-/* After a failure: the connection may hold half a transaction or statements
- * that the session forgot, so it is not used again. If COMMIT may have been
+/* After a failure that was no lost conflict: the connection may hold half a
+ * transaction or statements that the session forgot, so it is not used again.
+ * If COMMIT may have been
  * carried out all the same, the new one is asked: nothing is guessed. */
 static svc_err_t *recover(int *committed, svc_writer_t *writer,
                           const svc_stream_tx_t *tx, apr_int64_t deadline)
@@ -292,8 +294,11 @@ static svc_err_t *recover(int *committed, svc_writer_t *writer,
     int tries = 0;
 
     *committed = 0;
-    if (writer->db)
+    if (writer->db) {
         svc_db_rollback(writer->db, writer->scratch);
+        if (svc_db_was_undone(writer->db))
+            return NULL;
+    }
     for (;;) {
         disconnect(writer);
         err = connect_db(writer);

@@ -47,7 +47,7 @@ static void release_crowd(crowd_t *crowd)
 
 static void one_command(void)
 {
-    jobs_t *jobs = jobs_start(fixture_path("one.db"), "");
+    jobs_t *jobs = jobs_start(fixture_params("one.db"), "");
     svc_db_t *db;
     apr_int64_t n = -1;
     int commits;
@@ -103,7 +103,7 @@ static void one_command(void)
 
 static void batches(void)
 {
-    jobs_t *jobs = jobs_start(fixture_path("batches.db"), "");
+    jobs_t *jobs = jobs_start(fixture_params("batches.db"), "");
     svc_db_t *db;
     crowd_t crowd;
     int i, bad_order = 0, bad_n = 0, bad_answer = 0, bad_head = 0;
@@ -153,7 +153,7 @@ static void batches(void)
 
 static void neighbours(void)
 {
-    jobs_t *jobs = jobs_start(fixture_path("neighbours.db"), "");
+    jobs_t *jobs = jobs_start(fixture_params("neighbours.db"), "");
     svc_db_t *db;
     crowd_t crowd;
     int i, wrong = 0;
@@ -201,7 +201,7 @@ static void neighbours(void)
 
 static void transient(void)
 {
-    jobs_t *jobs = jobs_start(fixture_path("transient.db"), "");
+    jobs_t *jobs = jobs_start(fixture_params("transient.db"), "");
     atomic_int runs = 0;
     crowd_t crowd;
     int i, wrong = 0;
@@ -230,7 +230,7 @@ static void transient(void)
 
 static void stopping(void)
 {
-    jobs_t *jobs = jobs_start(fixture_path("stop.db"), "");
+    jobs_t *jobs = jobs_start(fixture_params("stop.db"), "");
     svc_command_t *gate, *command[600];
     svc_db_t *db;
     int i;
@@ -257,7 +257,7 @@ static void stopping(void)
 
 static void the_lock(void)
 {
-    jobs_t *jobs = jobs_start(fixture_path("lock.db"), "");
+    jobs_t *jobs = jobs_start(fixture_params("lock.db"), "");
     svc_command_t *gate;
     svc_lock_t *lock = NULL;
     atomic_int freed = 0;
@@ -290,7 +290,7 @@ static void the_lock(void)
 
 static void not_there_yet(void)
 {
-    jobs_t *jobs = jobs_start(fixture_path("later/x.db"), "");
+    jobs_t *jobs = jobs_start(fixture_params("later/x.db"), "");
     apr_time_t began;
     svc_err_t *err;
     int n = 0;
@@ -325,7 +325,7 @@ static void newer_schema(void)
     must(svc_schema_migrate(db, &jobs_schema, fixture.pool));
     fixture_do(db, "UPDATE x_schema SET version = 9");
     svc_db_close(db);
-    jobs = jobs_start(fixture_path("newer.db"), "");
+    jobs = jobs_start(fixture_params("newer.db"), "");
     fails(svc_writer_ready(jobs->writer, 5000, fixture.pool),
           SVC_ERR_UNAVAILABLE, "a newer schema is not touched");
     fails(job_do(NULL, jobs, JOB_COUNT, "a", fixture.pool),
@@ -453,7 +453,7 @@ static void be_another_process(const char *file, int start)
 
 static void three_writers(void)
 {
-    const char *file = fixture_path("three.db");
+    const char *file = fixture_params("three.db");
     client_t a[CLIENTS], b[CLIENTS];
     jobs_t *first, *second;
     int pipes[2], status = -1, changes;

@@ -3,9 +3,8 @@
 -- To run it: mariadb DBNAME <FILE
 -- Each change is permanent at once: if this breaks off, run it again.
 
-SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
 SET NAMES utf8mb4;
-SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT,ANSI_QUOTES,NO_ENGINE_SUBSTITUTION', SESSION innodb_lock_wait_timeout = 4, SESSION idle_transaction_timeout = 10;
+SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT,ANSI_QUOTES,NO_ENGINE_SUBSTITUTION';
 INSERT INTO orders_schema (id, version) SELECT id, version FROM orders_schema WHERE version <> 2;
 
 CREATE TABLE IF NOT EXISTS orders_idempotency (

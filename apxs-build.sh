@@ -62,6 +62,7 @@ up_to_date() {   # target, inputs...: is the target newer than each of them?
 }
 includes() {   # which folders a source may include from
     case $1 in
+    common/svc_ap_*) echo -Icommon "-I$BUILD/obj/common" ;;
     common/*)       echo -Icommon ;;
     bin/*)          echo -Icommon -Imod_tickets -Imod_orders ;;
     mod_tickets/*)  echo -Icommon -Imod_tickets ;;
@@ -98,8 +99,15 @@ sources() { ls "$@" 2>/dev/null; }
 pure_common() { sources common/*.c | grep -v '/svc_ap_'; }
 pure_modules() { sources mod_tickets/*.c mod_orders/*.c | grep -v '/mod_[^/]*$'; }
 
+page() {   # a page as the text of a C string, a line for each line; told when it changes
+    local out=$BUILD/obj/$1.inc
+    mkdir -p "${out%/*}"
+    up_to_date "$out" "$1" || sed -e 's/[\\"]/\\&/g; s/^.*$/"&\\n"/' "$1" >"$out" || die "could not make $out"
+}
+
 build_lib() {
     local pure edge
+    page common/status.html
     pure=$(pure_common); edge=$(sources common/svc_ap_*.c)
     [ -n "$pure" ] || die "no sources in common/"
     compile_all $pure $edge

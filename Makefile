@@ -32,6 +32,7 @@ help:
 #: make test-cluster  several httpd on one database: PostgreSQL, MariaDB; and on three nodes of Galera
 #: make test-faults   what a database can do to us while there is trade, on each engine: killed, hangs, full, slow
 #: make test-long     the suites that take minutes: the network is cut for a minute (needs root)
+#: make test-console the page of make run, in Chromium
 #: make test-deb      the packages are made, installed in a copy of this system, upgraded and purged (needs root)
 #: make test-openapi  the Perl suites, each answer judged by docs/openapi.yaml (prism)
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
@@ -99,6 +100,10 @@ test-faults: packages
 test-long: packages
 	@t/check.sh t/root/long
 
+test-console:
+	@bin/need-packages.sh console
+	@t/check.sh t/console
+
 test-deb: packages
 	@bin/need-packages.sh deb
 	@t/check.sh t/root/package
@@ -150,4 +155,4 @@ clean:
 	@rm -rf build run
 
 .PHONY: all help packages packages-build packages-run packages-cluster packages-bench run demo unit simulate check-layout schema test \
-        test-all test-faults test-cluster test-long test-openapi test-asan test-mpms soak bench bench-memory install dist deb test-deb manual clean
+        test-all test-faults test-cluster test-long test-console test-openapi test-asan test-mpms soak bench bench-memory install dist deb test-deb manual clean

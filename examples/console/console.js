@@ -22,23 +22,25 @@ function step(name) {
 
 // --- what is done, and what went wrong
 
-// Sends REQUEST; when that fails in a way that may pass, "Try again" sends the very same.
-async function attempt(asked, done, { button, form } = {}) {
-  if (button) button.disabled = true;
+// Sends what is ASKED; when that fails in a way that may pass, "Try again" sends the very same. WHAT is being done, in words.
+async function attempt(what, asked, done, { button, form } = {}) {
+  if (button && button.hasAttribute('aria-disabled')) return;   // it is under way; "disabled" would take the focus away
+  if (button) button.setAttribute('aria-disabled', 'true');
   try {
     if (form) showErrors(form, []);
     done(await send(asked));
   } catch (e) {
-    failed(e, asked, done, form);
+    failed(e, what, asked, done, form);
   } finally {
-    if (button) button.disabled = false;
+    if (button) button.removeAttribute('aria-disabled');
   }
 }
 
-function failed(e, asked, done, form) {
+function failed(e, what, asked, done, form) {
   if (!(e instanceof Trouble)) throw e;   // a fault of this page: the browser's console has it
-  if (e.status === 400 && form && form.isConnected && !showErrors(form, e.errors).length && e.errors.length) return;
-  message('bad', e.message + (form ? '' : details(e)), ...(e.again ? [['Try again', () => attempt(asked, done, { form })]] : []));
+  if (e.status === 400 && form && form.isConnected && e.errors.length && !showErrors(form, e.errors).length)
+    return form.querySelector('[aria-invalid]').focus();
+  message('bad', `${what}: ${e.message}${details(e)}`, ...(e.again ? [['Try again', () => attempt(what, asked, done, { form })]] : []));
   if ([404, 409, 412].includes(e.status)) { tickets.editing = null; loadTickets(); loadOrders(); }
 }
 const details = e => e.status === 400 ? ' ' + e.errors.map(error => error.message).join('; ') : '';
@@ -127,7 +129,7 @@ function editRow(ticket) {   // by the version that is seen now: if somebody is 
   const close = () => { tickets.editing = null; drawTickets(); };
   const form = el('form', { class: 'fields grow', novalidate: true, onsubmit: event => {
     event.preventDefault();
-    attempt(request('PUT', `/api/tickets/${ticket.id}`, { user: ticket.userId, version: ticket.version,
+    attempt(`Changing the price of “${ticket.title}”`, request('PUT', `/api/tickets/${ticket.id}`, { user: ticket.userId, version: ticket.version,
                                                           body: { title: ticket.title, price: form.elements.price.value.trim() } }),
       answer => {
         message('good', `“${ticket.title}” costs ${money(answer.data.price)} now; it is at version ${answer.data.version}.`);
@@ -145,10 +147,10 @@ function editRow(ticket) {   // by the version that is seen now: if somebody is 
 
 function sell(event) {
   event.preventDefault();
-  const form = $('sell'), fields = form.elements;
-  attempt(request('POST', '/api/tickets', { user: who(), body: { title: fields.title.value, price: fields.price.value.trim() } }), async answer => {
+  const form = $('sell'), fields = form.elements, title = fields.title.value;
+  attempt(`Selling “${title}”`, request('POST', '/api/tickets', { user: who(), body: { title, price: fields.price.value.trim() } }), async answer => {
     const made = answer.data;
-    form.reset();
+    if (fields.title.value === title) form.reset();   // not what was typed since
     step('sell');
     await loadTickets();
     const there = tickets.shown.some(ticket => ticket.id === made.id);
@@ -161,7 +163,7 @@ function sell(event) {
 // --- orders
 
 function order(ticket, button) {
-  attempt(request('POST', '/api/orders', { user: who(), body: { ticketId: ticket.id } }), answer => {
+  attempt(`Ordering “${ticket.title}”`, request('POST', '/api/orders', { user: who(), body: { ticketId: ticket.id } }), answer => {
     message('good', `${answer.data.userId} has ordered “${ticket.title}”, ${short(answer.data.id)}: the tickets service is asked to reserve it.${replayed(answer)}`);
     step('order');
     loadOrders();
@@ -170,7 +172,7 @@ function order(ticket, button) {
 
 function pay(one, button) {
   const body = { paymentId: `console-${one.id}`, amount: money(one.ticket.price) };
-  attempt(request('POST', `/api/orders/${one.id}/payments`, { user: 'payments', body }), answer => {
+  attempt(`Paying for the order ${short(one.id)}`, request('POST', `/api/orders/${one.id}/payments`, { user: 'payments', body }), answer => {
     message('good', answer.status === 202 ? 'The payment is kept: the order will be complete as soon as its ticket is reserved.'
       : `Paid: the order ${short(one.id)} is complete.${replayed(answer)}`);
     step('close');
@@ -179,7 +181,7 @@ function pay(one, button) {
 }
 
 function cancel(one, button) {
-  attempt(request('DELETE', `/api/orders/${one.id}`, { user: one.userId }), () => {
+  attempt(`Cancelling the order ${short(one.id)}`, request('DELETE', `/api/orders/${one.id}`, { user: one.userId }), () => {
     message('good', `The order ${short(one.id)} is cancelled; its ticket is released.`);
     step('close');
     loadOrders();
@@ -225,8 +227,9 @@ function orderRow(one) {
     el('div', { class: 'what' }, el('b', {}, title),
       el('small', {}, `order `, el('span', { class: 'mono', title: one.id }, short(one.id)), `, version ${one.version}, of ticket `,
          el('span', { class: 'mono', title: one.ticketId }, short(one.ticketId)))),
-    el('span', { class: `state ${one.status.split(':')[0]}` }, WORDS[one.status] || `cancelled: ${REASONS[one.cancelReason] || one.cancelReason}`),
-    isOpen(one) && el('span', { class: 'left', 'data-until': one.expiresAt, title: `until ${clock(one.expiresAt)}` }),
+    el('span', { class: 'standing' },
+      el('span', { class: `state ${one.status.split(':')[0]}` }, WORDS[one.status] || `cancelled: ${REASONS[one.cancelReason] || one.cancelReason}`),
+      isOpen(one) && el('span', { class: 'left', 'data-until': one.expiresAt, title: `until ${clock(one.expiresAt)}` })),
     el('span', { class: 'amount' }, money(one.ticket.price)),
     isOpen(one) && el('span', { class: 'doing' },
       el('button', { type: 'button', class: 'main', 'data-action': 'pay', 'aria-label': `Pay for ${title}`, onclick: event => pay(one, event.currentTarget) }, 'Pay'),

@@ -25,10 +25,11 @@ export function keep(list, items, { key, signature, make }) {
     child.dataset.signature = now;
     return child;
   });
-  if (children.length !== list.children.length || children.some((child, i) => child !== list.children[i])) {
-    list.replaceChildren(...children);
-    if (focused) refocus(list, focused, row.dataset.key, action);
-  }
+  // What stays is not taken out, even for a moment: it would lose the focus, and flash anew.
+  const stay = new Set(children);
+  for (const child of [...list.children]) if (!stay.has(child)) child.remove();
+  children.forEach((child, i) => { if (list.children[i] !== child) list.insertBefore(child, list.children[i] || null); });
+  if (focused && document.activeElement !== focused) refocus(list, focused, row.dataset.key, action);
 }
 
 function refocus(list, focused, key, action) {
@@ -57,15 +58,14 @@ export function showErrors(form, errors) {
     if (mine.length) input.setAttribute('aria-invalid', 'true');
     else input.removeAttribute('aria-invalid');
   }
-  const first = form.querySelector('[aria-invalid]');
-  if (first && !form.contains(document.activeElement)) first.focus();
   return errors.filter(error => !form.querySelector(`[data-for="${error.field}"]`));
 }
 
 export function message(kind, words, ...buttons) {   // removed by its own button, or by who keeps it
-  const shown = el('div', { class: `message ${kind}`, role: kind === 'bad' ? 'alert' : 'status' }, el('span', {}, words));
-  const close = el('button', { type: 'button', class: 'link', onclick: () => shown.remove() }, 'Dismiss');
-  shown.append(...buttons.map(([text, act]) => el('button', { type: 'button', onclick: () => { shown.remove(); act(); } }, text)), close);
+  const shown = el('div', { class: `message ${kind}`, role: kind === 'bad' && 'alert' }, el('span', {}, words));
+  const close = () => { shown.remove(); $('messages').focus(); };   // the focus was on it
+  const dismiss = el('button', { type: 'button', class: 'link', onclick: close }, 'Dismiss');
+  shown.append(...buttons.map(([text, act]) => el('button', { type: 'button', onclick: () => { close(); act(); } }, text)), dismiss);
   $('messages').prepend(shown);
   while ($('messages').children.length > 3) $('messages').lastChild.remove();
   return shown;

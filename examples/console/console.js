@@ -225,8 +225,8 @@ function orderRow(one) {
   const title = one.ticket.title ?? 'a ticket that is gone';
   return el('li', {},
     el('div', { class: 'what' }, el('b', {}, title),
-      el('small', {}, `order `, el('span', { class: 'mono', title: one.id }, short(one.id)), `, version ${one.version}, of ticket `,
-         el('span', { class: 'mono', title: one.ticketId }, short(one.ticketId)))),
+      el('small', {}, `order `, el('span', { class: 'mono', title: one.id }, short(one.id)), `, version ${one.version}`),
+      el('small', {}, 'ticket ', el('span', { class: 'mono', title: one.ticketId }, short(one.ticketId)))),
     el('span', { class: 'standing' },
       el('span', { class: `state ${one.status.split(':')[0]}` }, WORDS[one.status] || `cancelled: ${REASONS[one.cancelReason] || one.cancelReason}`),
       isOpen(one) && el('span', { class: 'left', 'data-until': one.expiresAt, title: `until ${clock(one.expiresAt)}` })),

@@ -61,11 +61,12 @@ export function showErrors(form, errors) {
   return errors.filter(error => !form.querySelector(`[data-for="${error.field}"]`));
 }
 
-export function message(kind, words, ...buttons) {   // removed by its own button, or by who keeps it
+export function message(kind, words, ...buttons) {   // stays until it is dismissed, or others follow
   const shown = el('div', { class: `message ${kind}`, role: kind === 'bad' && 'alert' }, el('span', {}, words));
   const close = () => { shown.remove(); $('messages').focus(); };   // the focus was on it
   const dismiss = el('button', { type: 'button', class: 'link', onclick: close }, 'Dismiss');
   shown.append(...buttons.map(([text, act]) => el('button', { type: 'button', onclick: () => { close(); act(); } }, text)), dismiss);
+  for (const old of $('messages').querySelectorAll('.good')) old.remove();   // the last of them is enough
   $('messages').prepend(shown);
   while ($('messages').children.length > 3) $('messages').lastChild.remove();
   return shown;

@@ -173,6 +173,21 @@ sees '#step-close.done', 'the last step is done';
 sees event_row('order:cancelled', 2) . ':has(td:nth-child(2):has-text("applied"))', 'order:cancelled was applied by tickets';
 sees "#tickets > li:nth-child(2) [data-action=order]", 'its ticket can be ordered again';
 
+# --- nobody looks
+{
+    my $status = sub { return $Json->decode(api(GET => '/status/tickets?format=json', vhost => $url)->content) };
+    page(hide => JSON::PP::true);
+    page('asked');
+    my $begin = $status->()->{uptimeSeconds};
+    api(POST => '/api/tickets', json => { title => 'Unseen', price => 5 }, user => 'carol', vhost => $url);
+    wait_until { $status->()->{uptimeSeconds} > $begin + 2.5 } 20, 'time to go by';
+    cmp_ok page('asked'), '<=', 2, 'a hidden page asks no more, but for what it was about to';
+    page(hide => JSON::PP::false);
+    my ($unseen) = grep { $_->{title} eq 'Unseen' } @{ tickets() };
+    sees '#events tbody tr:has-text("ticket:created"):has-text("' . substr($unseen->{id}, -6) . '")',
+        'when it is seen again it shows what has happened meanwhile';
+}
+
 # --- what can go wrong
 dismiss();
 page(lose => '/api/tickets');
@@ -259,7 +274,12 @@ page(scheme => 'light');
 page(size => 390, 844);
 page('top');
 ok !page('overflows'), 'on a phone nothing sticks out';
-shot('narrow', 1);
+shot('narrow');
+page(show => '#tickets');
+shot('narrow-tickets');
+page(show => '#orders');
+shot('narrow-orders');
+ok !page('overflows'), 'nor do the events';
 is_deeply page('wrong'), { faults => [], dialogs => [], elsewhere => [] },
     'all the time no script failed, no dialog came up, and nothing was asked of another server';
 is stop(), 0, 'make run stops';

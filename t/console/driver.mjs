@@ -16,7 +16,12 @@ let held = [], release;
 const faults = [], dialogs = [], elsewhere = [];
 page.on('pageerror', error => faults.push(String(error)));
 page.on('dialog', dialog => { dialogs.push(dialog.message()); dialog.dismiss(); });
-page.on('request', request => { if (new URL(request.url()).origin !== new URL(process.argv[2]).origin && !request.url().startsWith('data:')) elsewhere.push(request.url()); });
+let asked = 0;   // of the status
+page.on('request', request => {
+  const url = new URL(request.url());
+  if (url.pathname.startsWith('/status/')) asked++;
+  if (url.origin !== new URL(process.argv[2]).origin && url.protocol !== 'data:') elsewhere.push(request.url());
+});
 
 const steps = {
   open: () => page.goto(process.argv[2], { waitUntil: 'load' }).then(answer => answer.status()),
@@ -43,7 +48,14 @@ const steps = {
   size: (width, height) => page.setViewportSize({ width, height }),
   scheme: colorScheme => page.emulateMedia({ colorScheme }),
   overflows: () => page.evaluate(() => document.documentElement.scrollWidth > innerWidth),
+  show: selector => page.evaluate(css => document.querySelector(css).scrollIntoView(), selector),
   top: () => page.evaluate(() => scrollTo(0, 0)),
+  // As if another tab were in front; and how often the status was asked since the last time.
+  hide: on => page.evaluate(hidden => {
+    Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, on),
+  asked: () => { const before = asked; asked = 0; return before; },
   // The next POST to PATH reaches the server, its answer is lost.
   lose: path => page.route(url => url.pathname === path, async (route, request) => {
     if (request.method() !== 'POST') return route.fallback();

@@ -28,6 +28,7 @@ help:
 #: make simulate      SEEDS=1000 random schedules of losses and crashes in a simulated world
 #: make check-layout  the rules about files, symbols and includes only
 #: make test-long     the suites that take minutes: the network is cut for a minute (needs root)
+#: make test-failover PostgreSQL's primary dies; its sessions are a pooler's
 #: make test-openapi  the Perl suites, each answer judged by docs/openapi.yaml (prism)
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
 #: make test-mpms     the suites under event, worker and prefork
@@ -72,11 +73,19 @@ ENGINES ?= pgsql mysql
 CONTRACT = t/smoke.t t/tickets t/orders t/events t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t \
            t/lifecycle/server.t
 
+POOLED = PGBOUNCER=1 DB=pgsql t/check.sh t/smoke.t t/tickets t/orders t/events/dance.t
+
 test-engines: packages-engines
 	@for db in $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh $(or $(T),$(CONTRACT)) || exit 1; done
 
+# On PostgreSQL t/failover is among them.
 test-all: packages-engines
 	@for db in sqlite3 $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh $(T) || exit 1; done
+	@$(if $(T),:,$(POOLED))
+
+test-failover: packages-engines
+	@DB=pgsql t/check.sh $(or $(T),t/failover)
+	@$(if $(T),:,$(POOLED))
 
 test-long: packages
 	@t/check.sh t/root/long
@@ -110,4 +119,4 @@ clean:
 	@rm -rf build run
 
 .PHONY: all help packages packages-build packages-run packages-engines packages-bench run demo unit simulate check-layout test \
-        test-engines test-all test-long test-openapi test-asan test-mpms soak bench install clean
+        test-engines test-all test-failover test-long test-openapi test-asan test-mpms soak bench install clean

@@ -15,12 +15,12 @@ for name in tickets orders; do
     install -m 644 "${BUILD:-build}/mod_$name.so" "${DESTDIR:-}$modules/"
 done
 install -m 755 "${BUILD:-build}/svc-keygen" "${DESTDIR:-}$programs/"
-for file in tickets orders shop reference auth-basic auth-bearer auth-issuer auth-certificate auth-cookie-session; do
+for file in tickets orders shop reference auth-basic auth-bearer auth-issuer auth-certificate auth-cookie-session shop-postgresql-failover; do
     # Debian's ServerRoot has no modules/: the installed examples name the folder.
     sed "s,LoadModule \([a-z_]*\) modules/mod_\(tickets\|orders\),LoadModule \1 $modules/mod_\2,; s, modules/mod_, $(apxs -q LIBEXECDIR)/mod_,; s,/etc/apache2/shop/,$conf/," \
         "conf/$file.conf" >"${DESTDIR:-}$conf/$file.conf"
     chmod 644 "${DESTDIR:-}$conf/$file.conf"
 done
-install -m 644 conf/cookie-session.lua "${DESTDIR:-}$conf/"
+install -m 644 conf/cookie-session.lua conf/pgbouncer.ini "${DESTDIR:-}$conf/"
 echo "installed mod_tickets.so and mod_orders.so in ${DESTDIR:-}$modules, svc-keygen in ${DESTDIR:-}$programs," \
      "examples in ${DESTDIR:-}$conf"

@@ -72,7 +72,7 @@ for (['the server is restarted', sub { $engine->stop; $engine->start }], ['the s
 }
 
 cmp_ok $server->stop, '<', 10, 'httpd stops';
-log_is_clean(server => $server, except => [qr/SVC01[01]|SVC035|SVC04\d|SVC060|dbd:(?:error|crit)/]);
+log_is_clean(server => $server, except => [qr/SVC01[01]|SVC033|SVC035|SVC04\d|SVC060|dbd:(?:error|crit)/]);
 $pooler->stop;
 $engine->stop;
 log_is_clean;

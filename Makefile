@@ -71,7 +71,7 @@ test: packages
 
 ENGINES ?= pgsql mysql
 CONTRACT = t/smoke.t t/tickets t/orders t/events t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t \
-           t/lifecycle/server.t
+           t/lifecycle/server.t t/lifecycle/encoding.t
 
 POOLED = PGBOUNCER=1 DB=pgsql t/check.sh t/smoke.t t/tickets t/orders t/events/dance.t
 

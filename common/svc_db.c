@@ -121,26 +121,29 @@ static svc_err_t *say(svc_db_t *db, const char *sql, apr_pool_t *pool)
                ? failure(db, code, sql, pool) : NULL;
 }
 
-/* PostgreSQL. Who answers is not who was connected to: a pooler is between. */
+/* PostgreSQL: learns who answers, and whether he will do. */
 static svc_err_t *greet(svc_db_t *db, apr_pool_t *pool)
 {
     void *native = apr_dbd_native_handle(db->driver, db->handle);
     apr_dbd_results_t *results = NULL;
     apr_dbd_row_t *row = NULL;
-    const char *pid = NULL;
+    const char *answer = "", *refusal;
     int code;
 
     svc_db_class_session(native);
     wait_begin(db);
     code = apr_dbd_select(db->driver, pool, db->handle, &results,
-                          svc_db_session_who, 1);
+                          svc_db_session_greeting, 1);
     wait_end(db);
     if (code)
-        return failure(db, code, svc_db_session_who, pool);
+        return failure(db, code, svc_db_session_greeting, pool);
     while (apr_dbd_get_row(db->driver, pool, results, &row, -1) == 0)
-        pid = apr_pstrdup(pool, apr_dbd_get_entry(db->driver, row, 0));
-    db->is_pooled = !pid || atoi(pid) != svc_db_session_pid(native);
-    return NULL;
+        answer = apr_pstrdup(pool, apr_dbd_get_entry(db->driver, row, 0));
+    refusal = svc_db_session_judge(&db->is_pooled, native, answer, pool);
+    return refusal ? svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
+                                  "The database is not available", "%s",
+                                  refusal)
+                   : NULL;
 }
 
 /* Makes the session ours, if it is not. */
@@ -224,13 +227,10 @@ static void forget_statements(svc_db_t *db)
 
 /* May what just failed be tried again? Only outside a transaction, where nothing
  * is lost by it; inside one the writer starts the whole anew.
- *
- * SQLite says BUSY to one who opens, reads or begins while another process
- * recovers the log after a kill, or removes it as the last to close: that is
- * over soon (the driver may have waited already, up to 1.6 s each time).
+ * SQLite says BUSY to one who comes while another process recovers the log after a
+ * kill, or removes it as the last to close: that is over soon.
  * A session that was reset, or a schema that changed, makes prepared statements
- * fail for ever: they are forgotten, once. libpq's check replaces a session that
- * was lost by a new one. */
+ * fail for ever: they are forgotten, once. libpq replaces a lost session. */
 static int try_again(svc_db_t *db, const svc_err_t *err, apr_int64_t begin,
                      int *has_forgotten)
 {

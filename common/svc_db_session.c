@@ -5,6 +5,7 @@
 #include "svc_db_session.h"
 
 #include <dlfcn.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -60,15 +61,30 @@ const char *svc_db_session_params(svc_db_engine_t engine, const char *params,
     }
 }
 
-const char svc_db_session_who[] = "SELECT pg_backend_pid()";
+const char svc_db_session_greeting[] =
+    "SELECT pg_backend_pid() || ' ' || current_setting('server_encoding')";
 
-int svc_db_session_pid(void *native)
+/* Of the process that was connected to. */
+static int pid_of_pgsql(void *native)
 {
     int (*pid_of)(void *);
     void *symbol = dlsym(RTLD_DEFAULT, "PQbackendPID");
 
     memcpy(&pid_of, &symbol, sizeof(symbol));
     return native && symbol ? pid_of(native) : 0;
+}
+
+const char *svc_db_session_judge(int *is_pooled, void *native,
+                                 const char *answer, apr_pool_t *pool)
+{
+    char *encoding;
+
+    *is_pooled = strtol(answer, &encoding, 10) != pid_of_pgsql(native);
+    if (strcmp(encoding, " UTF8") == 0)
+        return NULL;
+    return apr_psprintf(pool, "the database has the encoding%s, in which not "
+                              "every title can be kept: make one with "
+                              "ENCODING 'UTF8'", encoding);
 }
 
 /* A number of seconds as text. */

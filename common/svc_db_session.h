@@ -10,10 +10,13 @@
 const char *svc_db_session_params(svc_db_engine_t engine, const char *params,
                                   apr_pool_t *pool);
 
-/* PostgreSQL: gives the pid of the process that answers; and the one that NATIVE,
- * the PGconn, was connected to. They differ when a pooler is between. */
-extern const char svc_db_session_who[];
-int svc_db_session_pid(void *native);
+/* PostgreSQL: what is asked before anything else, and what the ANSWER to it says
+ * of the connection NATIVE, the PGconn. IS_POOLED: a pooler is between, for the
+ * process that answers is not the one that was connected to. Returns why the
+ * database cannot be used, as a sentence; NULL when it can. */
+extern const char svc_db_session_greeting[];
+const char *svc_db_session_judge(int *is_pooled, void *native,
+                                 const char *answer, apr_pool_t *pool);
 
 /* What is sent first, one by one; ends with NULL. It has the limit of
  * SVC_DB_LIMIT_S for each statement. With IS_POOLED only what a

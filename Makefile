@@ -70,7 +70,7 @@ test: packages
 	@t/check.sh $(T)
 
 ENGINES ?= pgsql mysql
-CONTRACT = t/smoke.t t/tickets t/orders t/events t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t \
+CONTRACT = t/unit t/smoke.t t/tickets t/orders t/events t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t \
            t/faults/server.t
 
 test-engines: packages-engines

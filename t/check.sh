@@ -124,7 +124,10 @@ suites=("${kept[@]}")
 other=servers; [ $TEST_DB = sqlite3 ] || other=SQLite
 kept=()
 for suite in "${suites[@]}"; do
-    case $suite in *.t) head -n 12 "$suite" | grep -q "^# Of $other only" && continue ;; esac
+    case $suite in
+    *.t)          head -n 12 "$suite" | grep -q "^# Of $other only" && continue ;;
+    build/unit/*) head -n 12 "t/unit/${suite##*/}.c" | grep -q "^ \* Of $other only" && continue ;;
+    esac
     kept+=("$suite")
 done
 suites=("${kept[@]}")

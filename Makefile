@@ -77,8 +77,8 @@ check-layout: all
 	@prove t/layout.t
 
 # What has to hold on each engine; the rest is the same code whatever the engine.
-CONTRACT = t/smoke.t t/tickets t/orders t/events t/schema t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t t/lifecycle/encoding.t \
-           t/faults/server.t t/deploy
+CONTRACT = t/unit t/smoke.t t/tickets t/orders t/events t/schema t/real/broadway.t t/lifecycle/crash-points.t \
+           t/lifecycle/instances.t t/lifecycle/encoding.t t/faults/server.t t/deploy
 DATABASES = $(or $(DB),sqlite3 pgsql mysql)
 
 test: packages

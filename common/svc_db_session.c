@@ -70,7 +70,9 @@ const char *svc_db_session_params(svc_db_engine_t engine, const char *params,
     }
 }
 
-const char svc_db_session_who[] = "SELECT pg_backend_pid()";
+const svc_db_sql_t svc_db_session_who = {
+    "svc_db_who", { NULL, "SELECT pg_backend_pid()", NULL }
+};
 
 int svc_db_session_pid(void *native)
 {

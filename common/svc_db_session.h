@@ -12,7 +12,7 @@ const char *svc_db_session_params(svc_db_engine_t engine, const char *params,
 
 /* PostgreSQL: gives the pid of the process that answers; and the one that NATIVE,
  * the PGconn, was connected to. They differ when a pooler is between. */
-extern const char svc_db_session_who[];
+extern const svc_db_sql_t svc_db_session_who;
 int svc_db_session_pid(void *native);
 
 /* What is sent first, one by one; ends with NULL. It has the limit of

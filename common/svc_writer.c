@@ -17,6 +17,9 @@
 #include "svc_time.h"
 
 #define MAX_BATCH 256
+#define PAUSE_MS 5
+#define AWAY_MOST 6            /* 320 ms: until the database is back */
+#define CONFLICT_MOST 2        /* 20 ms: whoever has won is done by then */
 #define REOPEN_MS 500          /* between attempts to reach the database */
 
 struct svc_writer_t {
@@ -278,9 +281,10 @@ static svc_err_t *attempt(svc_writer_t *writer, svc_command_t **batch,
     return err ? err : svc_stream_commit(tx);
 }
 
-static void pause_before(int tries)
+/* Twice as long after each of the first MOST tries. */
+static void pause_before(int tries, int most)
 {
-    int ms = 5 << (tries < 6 ? tries : 6);
+    int ms = PAUSE_MS << (tries < most ? tries : most);
 
     /* Jitter, against lockstep; rand() would give all processes the same. */
     apr_sleep((ms / 2 + apr_time_now() % ms) * 1000);
@@ -325,7 +329,7 @@ static svc_err_t *recover(int *committed, svc_writer_t *writer,
             return NULL;
         if (svc_time_ticks() >= deadline)
             return unknown(err, writer->scratch);
-        pause_before(tries++);
+        pause_before(tries++, AWAY_MOST);
     }
 }
 
@@ -363,7 +367,8 @@ static void carry_out(svc_writer_t *writer, svc_command_t **batch, int count)
         if ((err->kind != SVC_ERR_RETRY && err->kind != SVC_ERR_INTERNAL) ||
             svc_time_ticks() >= deadline)
             break;
-        pause_before(tries);
+        pause_before(tries, writer->db && svc_db_was_undone(writer->db)
+                                ? CONFLICT_MOST : AWAY_MOST);
     }
     if (!err || committed) {
         atomic_fetch_add(&writer->config->stats->batches, 1);

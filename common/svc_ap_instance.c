@@ -95,6 +95,7 @@ static void configure(svc_ap_instance_t *instance, apr_pool_t *pconf)
     writer->driver = conf->dbd_driver;
     writer->params = conf->dbd_params;
     writer->schema = service->schema;
+    writer->leaves_schema = conf->leaves_schema == 1;
     writer->stream = stream;
     writer->stats = instance->stats;
     writer->on_commit = svc_ap_instance_ring;
@@ -184,6 +185,8 @@ static void complete(svc_ap_conf_t *conf, server_rec *s,
             conf->retention = other->retention;
         if (conf->idempotency_ttl < 0)
             conf->idempotency_ttl = other->idempotency_ttl;
+        if (conf->leaves_schema < 0)
+            conf->leaves_schema = other->leaves_schema;
         if (!conf->subscribe)
             conf->subscribe = other->subscribe;
     }

@@ -100,7 +100,8 @@ static void lead(svc_ap_worker_t *worker)
         svc_log(SVC_LOG_NOTICE,
                 "SVC001: %s: this process (pid %d) leads the event bus", name,
                 (int)getpid());
-        while (!worker->stops_leading && is_current(worker)) {
+        while (!worker->stops_leading && is_current(worker) &&
+               !svc_leader_is_over(leader)) {
             svc_ap_instance_hear(instance);
             svc_leader_turn(leader, fds, 2, TURN_MS);
         }

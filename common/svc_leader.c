@@ -31,6 +31,7 @@ struct svc_leader_t {
     svc_command_t *trimming; /* handed in; NULL: none */
     struct trim_t *trim;     /* its baton */
     int is_failing;          /* the database fails, and that was said */
+    int is_over;             /* see svc_leader_is_over */
 };
 
 svc_err_t *svc_leader_create(svc_leader_t **out,
@@ -172,11 +173,23 @@ static svc_err_t *look(svc_leader_t *leader, apr_int64_t now)
     return NULL;
 }
 
+/* What was published of the log that was counts for nothing now. */
+static void resign(svc_leader_t *leader)
+{
+    svc_log(SVC_LOG_WARNING,
+            "SVC088: %s: the event log is not the one that was published: the "
+            "database has less than it had (a failover to a server that was "
+            "behind, or a backup?); followers are made to compare",
+            leader->config->name);
+    atomic_store(&leader->config->publisher.stats->published_to, 0);
+    leader->is_over = 1;
+}
+
 static svc_err_t *take_turn(int *again, svc_leader_t *leader, apr_int64_t now)
 {
     svc_err_t *err;
 
-    if (!leader->db && now < leader->connect_at)
+    if (leader->is_over || (!leader->db && now < leader->connect_at))
         return NULL;
     leader->connect_at = now + RECONNECT_MS;
     if ((err = svc_writer_ready(leader->config->subscriber.writer, READY_MS,
@@ -184,15 +197,22 @@ static svc_err_t *take_turn(int *again, svc_leader_t *leader, apr_int64_t now)
         svc_stats_database_failed(leader->config->publisher.stats, now);
         return NULL; /* the writer says what is wrong */
     }
-    if (!leader->db &&
-        (err = svc_db_open(&leader->db, leader->config->driver,
-                           leader->config->params, leader->pool,
-                           leader->scratch)))
-        return err;
+    if (!leader->db) {
+        if ((err = svc_db_open(&leader->db, leader->config->driver,
+                               leader->config->params, leader->pool,
+                               leader->scratch)))
+            return err;
+        svc_publisher_doubt(leader->publisher);
+    }
     if ((err = look(leader, now)) ||
         (err = svc_publisher_turn(again, leader->publisher, leader->db, now,
-                                  leader->scratch)) ||
-        (err = svc_subscriber_turn(again, leader->subscriber, leader->db, now,
+                                  leader->scratch)))
+        return err;
+    if (svc_publisher_is_astray(leader->publisher)) {
+        resign(leader);
+        return NULL;
+    }
+    if ((err = svc_subscriber_turn(again, leader->subscriber, leader->db, now,
                                    leader->scratch)))
         return err;
     mark_published(leader, now);
@@ -239,6 +259,11 @@ void svc_leader_turn(svc_leader_t *leader, const int *fds, int count,
      * spin. */
     if (!leader->db)
         apr_sleep(50 * 1000);
+}
+
+int svc_leader_is_over(const svc_leader_t *leader)
+{
+    return leader->is_over;
 }
 
 void svc_leader_destroy(svc_leader_t *leader)

@@ -40,6 +40,11 @@ svc_err_t *svc_leader_create(svc_leader_t **out,
 void svc_leader_turn(svc_leader_t *leader, const int *fds, int count,
                      int max_wait_ms);
 
+/* True once it has found that the log which it published was replaced by another
+ * one: it does no more. Whoever leads next begins anew, with new connections, by
+ * which followers learn to compare what they have. */
+int svc_leader_is_over(const svc_leader_t *leader);
+
 /* Closes the bus and the database. */
 void svc_leader_destroy(svc_leader_t *leader);
 

@@ -58,14 +58,14 @@ void svc_link_introduce(svc_link_t *link, apr_int64_t now, apr_pool_t *scratch)
     link->ask_at = now + INTRODUCE_MS;
 }
 
-void svc_link_ask(svc_link_t *link, const svc_source_t *source,
-                  const svc_inbox_cursor_t *from, apr_pool_t *scratch)
+int svc_link_ask(svc_link_t *link, const svc_source_t *source,
+                 const svc_inbox_cursor_t *from, apr_pool_t *scratch)
 {
-    ask_replay(link, source->name, from, SVC_LINK_MAX_PAGE, scratch);
+    return ask_replay(link, source->name, from, SVC_LINK_MAX_PAGE, scratch);
 }
 
-void svc_link_ask_snapshot(svc_link_t *link, const svc_source_t *source,
-                           apr_pool_t *scratch)
+int svc_link_ask_snapshot(svc_link_t *link, const svc_source_t *source,
+                          apr_pool_t *scratch)
 {
     svc_bus_frame_t frames[] = {
         svc_bus_text("SNAPSHOT"), svc_bus_text(source->name),
@@ -74,7 +74,7 @@ void svc_link_ask_snapshot(svc_link_t *link, const svc_source_t *source,
         svc_bus_text(apr_itoa(scratch, SVC_LINK_MAX_PAGE))
     };
 
-    svc_bus_send(link->dealer, frames, 6);
+    return svc_bus_send(link->dealer, frames, 6);
 }
 
 void svc_link_listen(svc_link_t *link, int on)

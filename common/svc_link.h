@@ -39,13 +39,14 @@ svc_err_t *svc_link_open(svc_link_t **out, const svc_link_peer_t *peer,
 /* Asks which log is kept there, when it is time to. */
 void svc_link_introduce(svc_link_t *link, apr_int64_t now, apr_pool_t *scratch);
 
-/* Asks for what follows FROM in the log of SOURCE. */
-void svc_link_ask(svc_link_t *link, const svc_source_t *source,
-                  const svc_inbox_cursor_t *from, apr_pool_t *scratch);
+/* Asks for what follows FROM in the log of SOURCE. False when nobody is there to
+ * be asked. */
+int svc_link_ask(svc_link_t *link, const svc_source_t *source,
+                 const svc_inbox_cursor_t *from, apr_pool_t *scratch);
 
-/* Asks for the next page of the snapshot of SOURCE. */
-void svc_link_ask_snapshot(svc_link_t *link, const svc_source_t *source,
-                           apr_pool_t *scratch);
+/* Asks for the next page of the snapshot of SOURCE; the same. */
+int svc_link_ask_snapshot(svc_link_t *link, const svc_source_t *source,
+                          apr_pool_t *scratch);
 
 /* Says in STATS, as subscription INDEX, what is known of it; SOURCE, the log that
  * it speaks for, may be NULL. */

@@ -135,5 +135,7 @@ void svc_sources_doubt(svc_sources_t *sources, const svc_link_t *link)
 
         if (source->link == link || link->source == source)
             svc_source_doubt(source);
+        if (source->asked == link)
+            source->ask_at = 0; /* it will not answer: ask another one */
     }
 }

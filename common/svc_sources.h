@@ -41,7 +41,8 @@ void svc_sources_wrote(svc_sources_t *sources, const char *name,
 svc_err_t *svc_sources_reload(svc_sources_t *sources, svc_db_t *db,
                               apr_int64_t now, apr_pool_t *scratch);
 
-/* What LINK speaks for may be another log since its connection was lost. */
+/* What LINK speaks for may be another log since its connection was lost; and what
+ * was asked there will not be answered. */
 void svc_sources_doubt(svc_sources_t *sources, const svc_link_t *link);
 
 #endif

@@ -27,6 +27,7 @@ typedef struct svc_stream_tx_t {
     apr_int64_t now;             /* the database's clock at its begin, ms */
     apr_pool_t *pool;
     apr_array_header_t *pending; /* private to svc_stream.c */
+    int vouches;                 /* the same: see svc_stream_vouch */
     apr_int64_t last_position;   /* after commit: of its last event; 0: none */
     const char *last_id;         /* after commit: its last event's id */
     int expired; /* orders that it cancels because they are overdue: counted when
@@ -71,12 +72,17 @@ void svc_stream_emit(svc_stream_tx_t *tx, const char *type, const char *entity,
                      svc_json_t *data, svc_stream_position_fn on_position,
                      void *baton);
 
+/* What this transaction answers an earlier one has done, and nothing more is: its
+ * commit ends when that one's has, also on a standby that is waited for. There
+ * what can be seen may still be lost. */
+void svc_stream_vouch(svc_stream_tx_t *tx);
+
 /* Writes the events and commits. After an error: svc_db_rollback. */
 svc_err_t *svc_stream_commit(svc_stream_tx_t *tx);
 
 /* Did the transaction whose last event this was commit? For a COMMIT that was
- * sent and not answered: waits until it can no longer be carried out. Outside of
- * a transaction. */
+ * sent and not answered: waits until it can no longer be carried out; and, if it
+ * was, as svc_stream_vouch says. Outside of a transaction. */
 svc_err_t *svc_stream_has(int *out, svc_db_t *db, const svc_stream_t *stream,
                           apr_int64_t position, const char *event_id,
                           apr_pool_t *pool);

@@ -420,6 +420,23 @@ static svc_link_t *choose_link(const svc_subscriber_t *subscriber,
     return source->link;
 }
 
+/* Asks for what is missing of SOURCE, the first of its machines that is there. */
+static void ask(const turn_t *turn, svc_source_t *source)
+{
+    const svc_subscriber_t *subscriber = turn->subscriber;
+    int was_sent = 0, i;
+
+    for (i = 0; i < subscriber->links->nelts && !was_sent; i++) {
+        source->asked = choose_link(subscriber, source);
+        source->is_unanswered = 1;
+        was_sent = source->needs_snapshot
+                       ? svc_link_ask_snapshot(source->asked, source,
+                                               turn->scratch)
+                       : svc_link_ask(source->asked, source, &source->tail,
+                                      turn->scratch);
+    }
+}
+
 /* Asks for what is missing; returns whether everything known is there. */
 static int ask_sources(const turn_t *turn)
 {
@@ -434,12 +451,7 @@ static int ask_sources(const turn_t *turn)
         if (svc_gather_is_full(subscriber->gather) ||
             !svc_source_wants_more(source, turn->now))
             continue;
-        source->asked = choose_link(subscriber, source);
-        source->is_unanswered = 1;
-        if (source->needs_snapshot)
-            svc_link_ask_snapshot(source->asked, source, turn->scratch);
-        else
-            svc_link_ask(source->asked, source, &source->tail, turn->scratch);
+        ask(turn, source);
     }
     return is_complete;
 }

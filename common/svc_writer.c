@@ -29,6 +29,8 @@ struct svc_writer_t {
     int is_settled;
     atomic_int was_ready; /* the schema is there; once set, for ever */
     svc_err_t *down; /* why the database cannot be reached; NULL: it can */
+    int is_behind; /* its tables are not there or old, and left so */
+    int was_behind; /* that is what was said of it */
     svc_db_t *db;    /* NULL: not connected */
     svc_lock_t *lock; /* NULL: the engine needs none, or not opened yet */
 };
@@ -136,6 +138,21 @@ static void disconnect(svc_writer_t *writer)
     writer->db = NULL;
 }
 
+static svc_err_t *check_schema(svc_writer_t *writer)
+{
+    const svc_schema_t *schema = writer->config->schema;
+    apr_int64_t version;
+    svc_err_t *err;
+
+    if (!writer->config->leaves_schema)
+        return svc_schema_migrate(writer->db, schema, writer->scratch);
+    if ((err = svc_schema_version(&version, writer->db, schema,
+                                  writer->scratch)))
+        return err;
+    writer->is_behind = version < schema->version;
+    return svc_schema_refusal(schema, version, writer->scratch);
+}
+
 static svc_err_t *connect_db(svc_writer_t *writer)
 {
     const svc_writer_config_t *config = writer->config;
@@ -144,8 +161,7 @@ static svc_err_t *connect_db(svc_writer_t *writer)
 
     if (err || writer->was_ready)
         return err;
-    if ((err = svc_schema_migrate(writer->db, config->schema,
-                                  writer->scratch)) ||
+    if ((err = check_schema(writer)) ||
         (err = svc_stream_setup(writer->db, config->stream, writer->scratch)))
         disconnect(writer);
     return err;
@@ -180,11 +196,16 @@ static void settle(svc_writer_t *writer, svc_err_t *err)
     const char *file = svc_db_place_file(writer->config->driver,
                                          writer->config->params,
                                          writer->scratch);
+    const char *why = err && err->detail ? err->detail
+                                         : err ? err->message : NULL;
     int was_down = writer->down != NULL;
     int is_first = !writer->was_ready;
+    int is_news = err &&
+                  (!was_down || writer->is_behind != writer->was_behind);
 
+    writer->was_behind = writer->is_behind;
     apr_thread_mutex_lock(writer->mutex);
-    if (err && !was_down)
+    if (is_news)
         writer->down = svc_err_copy(err, writer->pool);
     if (!err) {
         writer->down = NULL;
@@ -195,10 +216,13 @@ static void settle(svc_writer_t *writer, svc_err_t *err)
     writer->is_settled = 1;
     apr_thread_cond_broadcast(writer->settled);
     apr_thread_mutex_unlock(writer->mutex);
-    if (err && !was_down)
+    if (is_news && writer->is_behind)
+        svc_log(SVC_LOG_ERR, "SVC072: %s: %s (%s; the Schema directive says "
+                             "Off)", name, why,
+                file ? file : writer->config->driver);
+    else if (is_news)
         svc_log(SVC_LOG_ERR, "SVC010: %s: no database (%s): %s", name,
-                file ? file : writer->config->driver,
-                err->detail ? err->detail : err->message);
+                file ? file : writer->config->driver, why);
     else if (!err && (is_first || was_down))
         svc_log(was_down ? SVC_LOG_NOTICE : SVC_LOG_INFO,
                 "SVC003: %s: database ready (%s)", name,
@@ -210,6 +234,7 @@ static void reconnect(svc_writer_t *writer)
     svc_err_t *err;
 
     apr_pool_clear(writer->scratch);
+    writer->is_behind = 0;
     if (!(err = lock(writer))) {
         err = connect_db(writer);
         unlock(writer);
@@ -249,7 +274,8 @@ static void pause_before(int tries)
 {
     int ms = 5 << (tries < 6 ? tries : 6);
 
-    apr_sleep((ms / 2 + rand() % ms) * 1000); /* jitter, against lockstep */
+    /* Jitter, against lockstep; rand() would give all processes the same. */
+    apr_sleep((ms / 2 + apr_time_now() % ms) * 1000);
 }
 
 /* COMMIT was sent, and nobody can say what became of it. */
@@ -262,8 +288,9 @@ static svc_err_t *unknown(const svc_err_t *why, apr_pool_t *pool)
                         why->detail ? why->detail : why->message);
 }
 
-/* After a failure: the connection may hold half a transaction or statements
- * that the session forgot, so it is not used again. If COMMIT may have been
+/* After a failure that was no lost conflict: the connection may hold half a
+ * transaction or statements that the session forgot, so it is not used again.
+ * If COMMIT may have been
  * carried out all the same, the new one is asked: nothing is guessed. */
 static svc_err_t *recover(int *committed, svc_writer_t *writer,
                           const svc_stream_tx_t *tx, apr_int64_t deadline)
@@ -272,8 +299,11 @@ static svc_err_t *recover(int *committed, svc_writer_t *writer,
     int tries = 0;
 
     *committed = 0;
-    if (writer->db)
+    if (writer->db) {
         svc_db_rollback(writer->db, writer->scratch);
+        if (svc_db_was_undone(writer->db))
+            return NULL;
+    }
     for (;;) {
         disconnect(writer);
         err = connect_db(writer);

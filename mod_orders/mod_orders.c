@@ -9,7 +9,7 @@
 
 #include "mod_orders_conf.h"
 #include "mod_orders_http.h"
-#include "svc_ap_check.h"
+#include "svc_ap_dump.h"
 #include "svc_ap_module.h"
 #include "svc_ap_route.h"
 #include "svc_ap_status.h"
@@ -38,8 +38,17 @@ static apr_array_header_t *instances; /* NULL before post_config */
 static int orders_check_config(apr_pool_t *pconf, apr_pool_t *plog,
                                 apr_pool_t *ptemp, server_rec *s)
 {
+    int status = svc_ap_module_check_config(&orders, s, pconf, ptemp);
+
     (void)plog;
-    return svc_ap_check_config(&orders_module, orders.name, s, pconf, ptemp);
+    if (status == OK)
+        mod_orders_conf_check(s, ptemp);
+    return status;
+}
+
+static void orders_test_config(apr_pool_t *pconf, server_rec *s)
+{
+    svc_ap_dump(&orders_module, orders.name, s, mod_orders_conf_dump, pconf);
 }
 
 static int orders_post_config(apr_pool_t *pconf, apr_pool_t *plog,
@@ -97,6 +106,7 @@ static void orders_register_hooks(apr_pool_t *pool)
     (void)pool;
     svc_ap_http_register();
     ap_hook_check_config(orders_check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_test_config(orders_test_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(orders_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     /* The threads read through mod_dbd's pool, which is made there. */
     ap_hook_child_init(orders_child_init, after_dbd, NULL, APR_HOOK_MIDDLE);

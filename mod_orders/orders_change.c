@@ -160,6 +160,7 @@ static svc_err_t *repeat(orders_payment_t *payment,
                             payment->id);
     payment->status = known->status;
     payment->reason = known->reason;
+    svc_stream_vouch(tx);
     return NULL;
 }
 

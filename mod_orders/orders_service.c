@@ -215,6 +215,7 @@ svc_err_t *orders_service_cancel(svc_stream_tx_t *tx, const char *id,
     if (strcmp(order.status, ORDERS_COMPLETE) == 0)
         return svc_err_make(pool, SVC_ERR_CONFLICT,
                             "A complete order cannot be cancelled");
+    svc_stream_vouch(tx);
     return NULL;
 }
 

@@ -9,7 +9,7 @@
 
 #include "mod_tickets_conf.h"
 #include "mod_tickets_http.h"
-#include "svc_ap_check.h"
+#include "svc_ap_dump.h"
 #include "svc_ap_module.h"
 #include "svc_ap_route.h"
 #include "svc_ap_status.h"
@@ -37,7 +37,12 @@ static int tickets_check_config(apr_pool_t *pconf, apr_pool_t *plog,
                                 apr_pool_t *ptemp, server_rec *s)
 {
     (void)plog;
-    return svc_ap_check_config(&tickets_module, tickets.name, s, pconf, ptemp);
+    return svc_ap_module_check_config(&tickets, s, pconf, ptemp);
+}
+
+static void tickets_test_config(apr_pool_t *pconf, server_rec *s)
+{
+    svc_ap_dump(&tickets_module, tickets.name, s, NULL, pconf);
 }
 
 static int tickets_post_config(apr_pool_t *pconf, apr_pool_t *plog,
@@ -95,6 +100,7 @@ static void tickets_register_hooks(apr_pool_t *pool)
     (void)pool;
     svc_ap_http_register();
     ap_hook_check_config(tickets_check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_test_config(tickets_test_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(tickets_post_config, NULL, NULL, APR_HOOK_MIDDLE);
     /* The threads read through mod_dbd's pool, which is made there. */
     ap_hook_child_init(tickets_child_init, after_dbd, NULL, APR_HOOK_MIDDLE);

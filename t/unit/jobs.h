@@ -154,14 +154,14 @@ static inline void *APR_THREAD_FUNC jobs_thread(apr_thread_t *thread,
     return NULL;
 }
 
-/* A writer on FILE whose events carry PUBLISHER, not running yet. */
+/* A writer on FILE (fixture_params) whose events carry PUBLISHER, not running yet. */
 static inline jobs_t *jobs_prepare(const char *file, const char *publisher)
 {
     jobs_t *jobs = apr_pcalloc(fixture.pool, sizeof(*jobs));
 
     apr_pool_create(&jobs->pool, NULL);
     jobs->config.name = "test";
-    jobs->config.driver = "sqlite3";
+    jobs->config.driver = fixture.driver;
     jobs->config.params = file;
     jobs->config.schema = &jobs_schema;
     jobs->config.stream = svc_stream_create("x", publisher, jobs->pool);

@@ -37,7 +37,8 @@ help:
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
 #: make test-mpms     the suites under event, worker and prefork
 #: make soak          the suites with crashes, races and real data, ROUNDS=20 times, by hand
-#: make bench         measure, and write bench/RESULTS.md; a few minutes (bench/README.md)
+#: make bench         measure, and write bench/RESULTS.md; ten minutes (bench/README.md)
+#: make bench-memory  memory over a million requests; minutes
 #: make schema        write conf/schema/ anew, after a step of a schema was added
 #: make install       modules, svc-keygen, svc-schema and example configuration (DESTDIR, PREFIX)
 #: make dist          build/mod_tickets-orders-VERSION.tar.gz, the source of a release
@@ -118,11 +119,15 @@ soak: packages
 	done
 
 packages-bench:
-	@bin/need-packages.sh test libsqlite3-dev
+	@bin/need-packages.sh engines libsqlite3-dev
 
 bench: packages-bench
 	@./apxs-build.sh modules bench
 	@bench/run
+
+bench-memory: packages-bench
+	@./apxs-build.sh modules bench
+	@bench/run memory
 
 schema: all
 	@bin/schema-files.sh
@@ -145,4 +150,4 @@ clean:
 	@rm -rf build run
 
 .PHONY: all help packages packages-build packages-run packages-cluster packages-bench run demo unit simulate check-layout schema test \
-        test-all test-faults test-cluster test-long test-openapi test-asan test-mpms soak bench install dist deb test-deb manual clean
+        test-all test-faults test-cluster test-long test-openapi test-asan test-mpms soak bench bench-memory install dist deb test-deb manual clean

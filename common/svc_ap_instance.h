@@ -45,6 +45,7 @@ typedef struct svc_ap_instance_t {
     svc_leader_config_t leader_config;
     struct svc_ap_worker_t *worker; /* set in child_init; per process */
     svc_ap_db_gate_t *gate;         /* set in child_init; per process */
+    struct svc_ap_fetch_t *fetch;   /* alike; NULL: each reads for itself */
 } svc_ap_instance_t;
 
 /* post_config: makes the instances of SERVICE for all servers that use it, as an

@@ -106,7 +106,8 @@ const char *const *svc_db_session_setup(svc_db_engine_t engine, int is_pooled)
      * whole text a failure. */
     static const char *const sqlite[] = {
         "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; "
-        "PRAGMA busy_timeout=0; PRAGMA synchronous=FULL",
+        "PRAGMA busy_timeout=0; PRAGMA cache_size=-8192; "
+        "PRAGMA synchronous=FULL",
         NULL
     };
     static const char *const pgsql[] = {

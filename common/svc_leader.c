@@ -153,6 +153,18 @@ static void trim(svc_leader_t *leader, apr_int64_t now)
     leader->trim_at = now + TRIM_MS;
 }
 
+/* What was published of the log that was counts for nothing now. */
+static void resign(svc_leader_t *leader)
+{
+    svc_log(SVC_LOG_WARNING,
+            "SVC088: %s: the event log is not the one that was published: the "
+            "database has less than it had (a failover to a server that was "
+            "behind, or a backup?); followers are made to compare",
+            leader->config->name);
+    atomic_store(&leader->config->publisher.stats->published_to, 0);
+    leader->is_over = 1;
+}
+
 /* Sees that the database answers, and how long the log is; for those who ask how
  * the service is. */
 static svc_err_t *look(svc_leader_t *leader, apr_int64_t now)
@@ -171,18 +183,6 @@ static svc_err_t *look(svc_leader_t *leader, apr_int64_t now)
     svc_stats_database_answered(publisher->stats, source, head, now);
     leader->look_at = now + LOOK_MS;
     return NULL;
-}
-
-/* What was published of the log that was counts for nothing now. */
-static void resign(svc_leader_t *leader)
-{
-    svc_log(SVC_LOG_WARNING,
-            "SVC088: %s: the event log is not the one that was published: the "
-            "database has less than it had (a failover to a server that was "
-            "behind, or a backup?); followers are made to compare",
-            leader->config->name);
-    atomic_store(&leader->config->publisher.stats->published_to, 0);
-    leader->is_over = 1;
 }
 
 static svc_err_t *take_turn(int *again, svc_leader_t *leader, apr_int64_t now)

@@ -39,6 +39,7 @@ void svc_queue_release(svc_command_t *command)
         apr_pool_destroy(command->pool);
 }
 
+/* Signals are given after the mutex is free: who wakes up needs it. */
 static void enqueue(svc_queue_t *queue, svc_command_t *command)
 {
     apr_atomic_inc32(&command->references);
@@ -49,7 +50,6 @@ static void enqueue(svc_queue_t *queue, svc_command_t *command)
     *queue->last = command;
     queue->last = &command->next;
     atomic_fetch_add(queue->unanswered, 1);
-    apr_thread_cond_signal(queue->work);
 }
 
 void svc_queue_submit(svc_queue_t *queue, svc_command_t *command)
@@ -57,6 +57,7 @@ void svc_queue_submit(svc_queue_t *queue, svc_command_t *command)
     apr_thread_mutex_lock(queue->mutex);
     enqueue(queue, command);
     apr_thread_mutex_unlock(queue->mutex);
+    apr_thread_cond_signal(queue->work);
 }
 
 static void withdraw(svc_queue_t *queue, svc_command_t *command)
@@ -85,6 +86,9 @@ svc_err_t *svc_queue_execute(svc_queue_t *queue, svc_command_t *command,
         abort(); /* out of memory */
     apr_thread_mutex_lock(queue->mutex);
     enqueue(queue, command);
+    apr_thread_mutex_unlock(queue->mutex);
+    apr_thread_cond_signal(queue->work);
+    apr_thread_mutex_lock(queue->mutex);
     while (command->state != SVC_QUEUE_DONE &&
            (left = deadline - svc_time_ticks()) > 0)
         apr_thread_cond_timedwait(command->answered, queue->mutex,
@@ -155,16 +159,16 @@ int svc_queue_answer(svc_queue_t *queue, svc_command_t **batch, int count)
 
     apr_thread_mutex_lock(queue->mutex);
     atomic_fetch_sub(queue->unanswered, count);
-    for (i = 0; i < count; i++) {
+    for (i = 0; i < count; i++)
         batch[i]->state = SVC_QUEUE_DONE;
+    apr_thread_mutex_unlock(queue->mutex);
+    for (i = 0; i < count; i++) {
         if (batch[i]->answered)
             apr_thread_cond_signal(batch[i]->answered);
         else
             was_submitted = 1;
-    }
-    apr_thread_mutex_unlock(queue->mutex);
-    for (i = 0; i < count; i++)
         svc_queue_release(batch[i]);
+    }
     return was_submitted;
 }
 

@@ -4,6 +4,7 @@
 #include <httpd.h>
 #include <http_config.h>
 #include <http_protocol.h>
+#include <http_request.h>
 #include <mod_status.h>
 #include <mpm_common.h>
 
@@ -71,6 +72,16 @@ static void orders_child_stopping(apr_pool_t *pchild, int graceful)
     svc_ap_worker_stop_leading(instances);
 }
 
+static int orders_translate_name(request_rec *r)
+{
+    return svc_ap_module_translate_name(r, &orders);
+}
+
+static int orders_map_to_storage(request_rec *r)
+{
+    return svc_ap_module_map_to_storage(r, &orders);
+}
+
 static int orders_handler(request_rec *r)
 {
     return svc_ap_route_dispatch(r, &orders);
@@ -112,6 +123,8 @@ static void orders_register_hooks(apr_pool_t *pool)
     ap_hook_child_init(orders_child_init, after_dbd, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(orders_child_stopping, NULL, NULL,
                            APR_HOOK_MIDDLE);
+    ap_hook_translate_name(orders_translate_name, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_map_to_storage(orders_map_to_storage, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(orders_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(orders_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ap, status_hook, orders_status_hook, NULL, NULL,

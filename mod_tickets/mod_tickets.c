@@ -4,6 +4,7 @@
 #include <httpd.h>
 #include <http_config.h>
 #include <http_protocol.h>
+#include <http_request.h>
 #include <mod_status.h>
 #include <mpm_common.h>
 
@@ -65,6 +66,16 @@ static void tickets_child_stopping(apr_pool_t *pchild, int graceful)
     svc_ap_worker_stop_leading(instances);
 }
 
+static int tickets_translate_name(request_rec *r)
+{
+    return svc_ap_module_translate_name(r, &tickets);
+}
+
+static int tickets_map_to_storage(request_rec *r)
+{
+    return svc_ap_module_map_to_storage(r, &tickets);
+}
+
 static int tickets_handler(request_rec *r)
 {
     return svc_ap_route_dispatch(r, &tickets);
@@ -106,6 +117,8 @@ static void tickets_register_hooks(apr_pool_t *pool)
     ap_hook_child_init(tickets_child_init, after_dbd, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(tickets_child_stopping, NULL, NULL,
                            APR_HOOK_MIDDLE);
+    ap_hook_translate_name(tickets_translate_name, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_map_to_storage(tickets_map_to_storage, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(tickets_handler, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(tickets_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ap, status_hook, tickets_status_hook, NULL, NULL,

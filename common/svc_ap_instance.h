@@ -14,11 +14,16 @@
 #include "svc_ap_db.h"
 #include "svc_leader.h"
 
+struct svc_ap_route_t;
+
 /* What a module brings; static. */
 typedef struct svc_ap_service_t {
     module *module;
     const char *name;        /* "tickets" */
     const char *module_name; /* "mod_tickets" */
+    const char *base;        /* usual path of the collection */
+    const struct svc_ap_route_t *routes; /* ends with a NULL method; fewer than
+                                            SVC_STATS_ROUTES */
     const char *cache_control; /* of every answer */
     const svc_schema_t *schema;
     const char *const *subjects; /* see svc_subscriber_config_t */

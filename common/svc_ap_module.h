@@ -7,6 +7,12 @@
 
 #include "svc_ap_instance.h"
 
+/* check_config: whether SERVICE can work as it is configured, and its databases
+ * are not too new. OK or HTTP_INTERNAL_SERVER_ERROR, having said why. */
+int svc_ap_module_check_config(const svc_ap_service_t *service,
+                               server_rec *main, apr_pool_t *pconf,
+                               apr_pool_t *scratch);
+
 /* post_config: makes the instances, unless httpd only reads its configuration
  * for the first of two times. OK or HTTP_INTERNAL_SERVER_ERROR. */
 int svc_ap_module_post_config(apr_array_header_t **instances,

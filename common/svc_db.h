@@ -1,10 +1,11 @@
-/* svc_db: running SQL on SQLite, PostgreSQL and MariaDB; the only file that
- * knows apr_dbd and what each of its drivers gets wrong.
+/* svc_db: running SQL on SQLite, PostgreSQL and MariaDB; with svc_db_row
+ * the only file that knows apr_dbd and what each of its drivers gets wrong.
  *
  * Rules kept here, once: transactions are BEGIN, COMMIT and ROLLBACK sent as
  * text (apr_dbd's own lose errors); statements are prepared on first use and
- * again when the session forgot them; every result is read to its end; NULL is
- * told from ""; every failure is classified.
+ * again when the session forgot them, or not at all where each transaction may
+ * meet another session (a pooler of PostgreSQL); every result is read to its end;
+ * NULL is told from ""; every failure is classified.
  *
  * A svc_db_t is one connection and is used by one thread at a time. Errors and
  * results live in the pool that the call was given.
@@ -14,6 +15,8 @@
 
 #include <apr_pools.h>
 
+#include "svc_db_row.h"
+#include "svc_db_sql.h"
 #include "svc_err.h"
 
 /* A connection's first limit: less than what a request waits. */
@@ -22,39 +25,10 @@
 struct apr_dbd_driver_t;
 struct apr_dbd_t;
 
-typedef enum {
-    SVC_DB_SQLITE,
-    SVC_DB_PGSQL,
-    SVC_DB_MYSQL,
-    SVC_DB_ENGINES
-} svc_db_engine_t;
-
-/* A statement in the dialect of each engine. Parameters are %s (text) and %lld
- * (integer); a literal % is written twice. An INSERT may end in ON CONFLICT DO
- * NOTHING, on MariaDB as well. The structure must outlive every connection it is
- * used on: its address is the key of the prepared statement. */
-typedef struct svc_db_sql_t {
-    const char *label; /* its name in a message */
-    const char *text[SVC_DB_ENGINES];
-} svc_db_sql_t;
-
-/* One text for all three engines. */
-#define SVC_DB_SAME(text) { text, text, text }
-
-/* The same for the tables of one service: every # in FORMAT becomes its name,
- * which is their prefix. POOL must outlive every connection. */
-svc_db_sql_t svc_db_sql(const char *label, const char *service,
-                        const char *format, apr_pool_t *pool);
-
 typedef struct svc_db_t svc_db_t;
-typedef struct svc_db_row_t svc_db_row_t;
 
 /* Called for each row; an error ends the walk and is returned by it. */
 typedef svc_err_t *(*svc_db_row_fn)(void *baton, const svc_db_row_t *row);
-
-/* The engine of mod_dbd's DBDriver value; SVC_DB_ENGINES for one that is not
- * supported. */
-svc_db_engine_t svc_db_engine_of(const char *driver);
 
 /* Makes the drivers of apr_dbd available; once per process, before svc_db_open.
  * httpd's mod_dbd does the same; both may. */
@@ -86,6 +60,10 @@ svc_err_t *svc_db_begin(svc_db_t *db, apr_pool_t *pool);
 svc_err_t *svc_db_commit(svc_db_t *db, apr_pool_t *pool);
 void svc_db_rollback(svc_db_t *db, apr_pool_t *pool);
 
+/* Did the transaction that failed last lose to another one, and was undone by the
+ * server as a whole, COMMIT or not? Then the connection can be used on. */
+int svc_db_was_undone(const svc_db_t *db);
+
 /* Runs a statement that changes rows. CHANGED (may be NULL) gets their number.
  * ARGS has one text for each parameter; NULL is SQL's NULL. */
 svc_err_t *svc_db_run(int *changed, svc_db_t *db, const svc_db_sql_t *sql,
@@ -100,19 +78,16 @@ svc_err_t *svc_db_each(svc_db_t *db, const svc_db_sql_t *sql,
 svc_err_t *svc_db_get(apr_int64_t *out, svc_db_t *db, const svc_db_sql_t *sql,
                       const char *const *args, apr_pool_t *pool);
 
-/* A column of the current row, counted from 0. Text is NULL for SQL's NULL and
- * lives in the pool of svc_db_each; an integer is 0 for NULL. */
-const char *svc_db_row_text(const svc_db_row_t *row, int column);
-apr_int64_t svc_db_row_int(const svc_db_row_t *row, int column);
-
 /* An integer as an argument. */
 const char *svc_db_arg(apr_int64_t value, apr_pool_t *pool);
 
 /* The clock of the database server, in milliseconds since 1970. */
 svc_err_t *svc_db_now(apr_int64_t *out, svc_db_t *db, apr_pool_t *pool);
 
-/* SQLite: has this connection written so much since its last checkpoint that
- * the next one is due? Never on the other engines. */
+/* SQLite: has the write-ahead log, by whoever wrote to it, grown so much since
+ * this connection's last checkpoint that the next one is due? A new connection
+ * begins with one: the one before may have failed because the disk is full, of
+ * that log. Never on the other engines. */
 int svc_db_needs_checkpoint(const svc_db_t *db);
 
 /* SQLite: moves what the write-ahead log holds into the database file, and lets

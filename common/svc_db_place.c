@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 
 #include "svc_db.h"
+#include "svc_db_mask.h"
 
 int svc_db_place_is_remote(long f_type)
 {
@@ -35,7 +36,7 @@ const char *svc_db_place_file(const char *driver, const char *params,
 {
     const char *end;
 
-    if (!driver || svc_db_engine_of(driver) != SVC_DB_SQLITE || !params)
+    if (!driver || svc_db_sql_engine(driver) != SVC_DB_SQLITE || !params)
         return NULL;
     if (strncmp(params, "file:", 5) != 0)
         return params;
@@ -50,7 +51,7 @@ const char *svc_db_place_file(const char *driver, const char *params,
 const char *svc_db_place_refusal(const char *driver, const char *params,
                            apr_pool_t *pool)
 {
-    svc_db_engine_t engine = svc_db_engine_of(driver);
+    svc_db_engine_t engine = svc_db_sql_engine(driver);
     const char *file = svc_db_place_file(driver, params, pool);
     struct statfs info;
 
@@ -68,7 +69,8 @@ const char *svc_db_place_refusal(const char *driver, const char *params,
         return NULL;
     if (file[0] != '/')
         return apr_psprintf(pool, "DBDParams \"%s\" must be the absolute path "
-                                  "of a file: all processes share it", params);
+                                  "of a file: all processes share it",
+                            svc_db_mask(driver, params, pool));
     file = apr_pstrmemdup(pool, file, (apr_size_t)(strrchr(file, '/') - file));
     if (*file == '\0')
         file = "/";

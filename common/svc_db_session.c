@@ -5,12 +5,19 @@
 #include "svc_db_session.h"
 
 #include <dlfcn.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
 
 #define MYSQL_DUPLICATE 1062
+#define MYSQL_NO_VARIABLE 1193
 #define OR_NOTHING " ON CONFLICT DO NOTHING"
+
+/* On Galera a SELECT, and the BEGIN of a transaction, waits until this node has
+ * what the others had committed before: what was answered by one machine is known
+ * to all. Not every server knows it. */
+#define SYNC_WAIT "SET SESSION wsrep_sync_wait = 1"
 
 const svc_db_sql_t svc_db_session_now = {
     "svc_db_now",
@@ -19,6 +26,10 @@ const svc_db_sql_t svc_db_session_now = {
       "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
       "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) "
       "DIV 1000" }
+};
+
+const svc_db_sql_t svc_db_session_transaction = {
+    "svc_db_transaction", { NULL, NULL, "SELECT @@in_transaction" }
 };
 
 /* libpq waits for ever for a server that took the connection and then hangs.
@@ -60,7 +71,56 @@ const char *svc_db_session_params(svc_db_engine_t engine, const char *params,
     }
 }
 
-const char *const *svc_db_session_setup(svc_db_engine_t engine)
+const svc_db_sql_t svc_db_session_greeting = {
+    "svc_db_greeting",
+    SVC_DB_SAME("SELECT pg_backend_pid(), current_setting('server_encoding')")
+};
+
+/* Of the process that was connected to. */
+static int pid_of_pgsql(void *native)
+{
+    int (*pid_of)(void *);
+    void *symbol = dlsym(RTLD_DEFAULT, "PQbackendPID");
+
+    memcpy(&pid_of, &symbol, sizeof(symbol));
+    return native && symbol ? pid_of(native) : 0;
+}
+
+svc_err_t *svc_db_session_meet(void *baton, const svc_db_row_t *row)
+{
+    svc_db_session_meeting_t *meeting = baton;
+    const char *encoding = svc_db_row_text(row, 1);
+
+    meeting->is_pooled = svc_db_row_int(row, 0) != pid_of_pgsql(meeting->native);
+    if (encoding && strcmp(encoding, "UTF8") == 0)
+        return NULL;
+    return svc_err_ours(meeting->pool, SVC_ERR_UNAVAILABLE,
+                        "The database is not available",
+                        "the database has the encoding %s, in which not every "
+                        "title can be kept: make one with ENCODING 'UTF8'",
+                        encoding ? encoding : "(none)");
+}
+
+/* A number of seconds as text. */
+#define TEXT(number) #number
+#define SECONDS(number) TEXT(number)
+
+/* Nobody's locks are held up by one who was stopped in the middle of a
+ * transaction, or waits for them longer than a request would. */
+#define PGSQL_LOCK "lock_timeout = '4s'"
+#define PGSQL_IDLE "idle_in_transaction_session_timeout = '10s'"
+#define PGSQL_TEXT \
+    "SET client_encoding = 'UTF8'; SET standard_conforming_strings = on"
+
+/* What words and quotes mean. */
+#define MYSQL_NAMES "SET NAMES utf8mb4"
+#define MYSQL_MODE \
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES," \
+    "PIPES_AS_CONCAT,ANSI_QUOTES,NO_ENGINE_SUBSTITUTION'"
+
+const char svc_db_session_mysql[] = MYSQL_NAMES ";\n" MYSQL_MODE ";\n";
+
+const char *const *svc_db_session_setup(svc_db_engine_t engine, int is_pooled)
 {
     /* In SQLite the last statement must return no row, or the driver calls the
      * whole text a failure. */
@@ -70,37 +130,45 @@ const char *const *svc_db_session_setup(svc_db_engine_t engine)
         "PRAGMA synchronous=FULL",
         NULL
     };
-    /* Nobody's locks are held up by one who was stopped in the middle of a
-     * transaction, or waits for them longer than a request would. */
     static const char *const pgsql[] = {
-        "SET client_encoding = 'UTF8'; "
-        "SET standard_conforming_strings = on; "
-        "SET default_transaction_isolation = 'read committed'; "
-        "SET lock_timeout = '4s'; "
-        "SET idle_in_transaction_session_timeout = '10s'",
-        NULL
+        PGSQL_TEXT "; SET default_transaction_isolation = 'read committed'; "
+        "SET " PGSQL_LOCK "; SET " PGSQL_IDLE
+        "; SET statement_timeout = '" SECONDS(SVC_DB_LIMIT_S) "s'", NULL
     };
+    static const char *const pooled[] = { PGSQL_TEXT, NULL };
     static const char *const mysql[] = {
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-        "SET NAMES utf8mb4",
-        "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,"
-        "PIPES_AS_CONCAT,ANSI_QUOTES,NO_ENGINE_SUBSTITUTION', "
-        "SESSION innodb_lock_wait_timeout = 4, "
-        "SESSION idle_transaction_timeout = 10",
+        MYSQL_NAMES,
+        MYSQL_MODE ", SESSION innodb_lock_wait_timeout = 4, "
+        "SESSION idle_transaction_timeout = 10, "
+        "SESSION max_statement_time = " SECONDS(SVC_DB_LIMIT_S),
+        SYNC_WAIT,
         NULL
     };
     static const char *const *const setup[SVC_DB_ENGINES] = { sqlite, pgsql,
                                                               mysql };
 
-    return setup[engine];
+    return is_pooled ? pooled : setup[engine];
+}
+
+const char *svc_db_session_begin(svc_db_engine_t engine, int is_pooled,
+                                 int limit, apr_pool_t *pool)
+{
+    if (is_pooled)
+        return apr_pstrcat(pool, "BEGIN ISOLATION LEVEL READ COMMITTED; "
+                           "SET LOCAL " PGSQL_LOCK "; SET LOCAL " PGSQL_IDLE
+                           "; ", svc_db_session_limit(engine, limit, 1, pool),
+                           NULL);
+    return engine == SVC_DB_SQLITE ? "BEGIN IMMEDIATE" : "BEGIN";
 }
 
 const char *svc_db_session_limit(svc_db_engine_t engine, int seconds,
-                                 apr_pool_t *pool)
+                                 int is_pooled, apr_pool_t *pool)
 {
     switch (engine) {
     case SVC_DB_PGSQL:
-        return apr_psprintf(pool, "SET statement_timeout = '%ds'", seconds);
+        return apr_psprintf(pool, "SET %sstatement_timeout = '%ds'",
+                            is_pooled ? "LOCAL " : "", seconds);
     case SVC_DB_MYSQL:
         return apr_psprintf(pool, "SET SESSION max_statement_time = %d",
                             seconds);
@@ -127,8 +195,40 @@ const char *svc_db_session_sql(svc_db_engine_t engine, const char *sql,
 int svc_db_session_is_nothing(svc_db_engine_t engine, int code,
                               const char *sql)
 {
-    return engine == SVC_DB_MYSQL && code == MYSQL_DUPLICATE &&
-           is_or_nothing(sql);
+    if (engine != SVC_DB_MYSQL)
+        return 0;
+    return (code == MYSQL_DUPLICATE && is_or_nothing(sql)) ||
+           (code == MYSQL_NO_VARIABLE && strcmp(sql, SYNC_WAIT) == 0);
+}
+
+/* SQLite tells it after each commit. */
+static int note_log(void *baton, void *native, const char *name, int pages)
+{
+    svc_db_session_log_t *log = baton;
+
+    (void)native;
+    (void)name;
+    if (pages < log->done)
+        log->done = 0; /* it began anew */
+    log->pages = pages;
+    return 0;
+}
+
+svc_err_t *svc_db_session_log(svc_db_session_log_t *log, void *native,
+                              apr_pool_t *pool)
+{
+    void *(*set_hook)(void *, int (*)(void *, void *, const char *, int),
+                      void *);
+    void *symbol = dlsym(RTLD_DEFAULT, "sqlite3_wal_hook");
+
+    if (!symbol) /* it would grow without end */
+        return svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
+                            "The database is not available",
+                            "libsqlite3 does not show sqlite3_wal_hook");
+    memcpy(&set_hook, &symbol, sizeof(symbol));
+    log->done = -SVC_DB_SESSION_LOG_PAGES;
+    set_hook(native, note_log, log);
+    return NULL;
 }
 
 int svc_db_session_socket(svc_db_engine_t engine, void *native)

@@ -163,6 +163,7 @@ static svc_err_t *judge(int *is_known, svc_idempotency_answer_t *out,
                             "request needs a new key");
     *out = known.answer;
     *is_known = 1;
+    svc_stream_vouch(tx);
     return NULL;
 }
 

@@ -1,10 +1,14 @@
 /* svc_leader: see the header. */
 #include "svc_leader.h"
 
+#include <unistd.h>
+
 #include "svc_log.h"
+#include "svc_outage.h"
 #include "svc_time.h"
 
 #define SWEEP_MS 500
+#define LOOK_MS 500       /* between looks whether the database answers */
 #define TRIM_MS 10000     /* between looks for what is too old */
 #define TRIM_LIMIT 1000   /* events, and keys, removed by one command */
 #define MARK_MS 1000      /* how often the published position is stored */
@@ -20,13 +24,15 @@ struct svc_leader_t {
     svc_subscriber_t *subscriber;
     svc_db_t *db;            /* NULL: not connected */
     apr_int64_t connect_at;  /* when to try again */
+    apr_int64_t look_at;
     apr_int64_t sweep_at;
     apr_int64_t mark_at;
     apr_int64_t marked;      /* the position stored last */
     apr_int64_t trim_at;
     svc_command_t *trimming; /* handed in; NULL: none */
     struct trim_t *trim;     /* its baton */
-    int is_failing;          /* the database fails, and that was said */
+    svc_outage_t outage;     /* of the database */
+    int is_over;             /* see svc_leader_is_over */
 };
 
 svc_err_t *svc_leader_create(svc_leader_t **out,
@@ -42,6 +48,7 @@ svc_err_t *svc_leader_create(svc_leader_t **out,
     leader->config = config;
     leader->pool = pool;
     apr_pool_create(&leader->scratch, pool);
+    svc_stats_lead(config->publisher.stats, (int)getpid(), svc_time_ticks());
     leader->publisher = svc_publisher_create(&config->publisher, leader->bus,
                                              pool);
     leader->subscriber = svc_subscriber_create(&config->subscriber,
@@ -86,8 +93,8 @@ static svc_err_t *sweep(svc_leader_t *leader, apr_int64_t now)
     leader->sweep_at = now + SWEEP_MS;
     if ((err = svc_db_now(&db_now, leader->db, leader->scratch)))
         return err;
-    return config->sweep(leader->db, config->subscriber.writer,
-                         config->publisher.stats, db_now, leader->scratch);
+    return config->sweep(leader->db, config->subscriber.writer, db_now,
+                         leader->scratch);
 }
 
 /* What removes what is too old. The leader, and its configuration, may end
@@ -147,24 +154,66 @@ static void trim(svc_leader_t *leader, apr_int64_t now)
     leader->trim_at = now + TRIM_MS;
 }
 
+/* What was published of the log that was counts for nothing now. */
+static void resign(svc_leader_t *leader)
+{
+    svc_log(SVC_LOG_WARNING,
+            "SVC088: %s: the event log is not the one that was published: the "
+            "database has less than it had (a failover to a server that was "
+            "behind, or a backup?); followers are made to compare",
+            leader->config->name);
+    atomic_store(&leader->config->publisher.stats->published_to, 0);
+    leader->is_over = 1;
+}
+
+/* Sees that the database answers, and how long the log is; for those who ask how
+ * the service is. */
+static svc_err_t *look(svc_leader_t *leader, apr_int64_t now)
+{
+    const svc_publisher_config_t *publisher = &leader->config->publisher;
+    const char *source;
+    apr_int64_t head;
+    svc_err_t *err;
+
+    if (now < leader->look_at)
+        return NULL;
+    err = svc_stream_head(&source, &head, leader->db, publisher->stream,
+                          leader->scratch);
+    if (err)
+        return err;
+    svc_stats_database_answered(publisher->stats, source, head, now);
+    leader->look_at = now + LOOK_MS;
+    return NULL;
+}
+
 static svc_err_t *take_turn(int *again, svc_leader_t *leader, apr_int64_t now)
 {
     svc_err_t *err;
 
-    if (!leader->db && now < leader->connect_at)
+    if (leader->is_over || (!leader->db && now < leader->connect_at))
         return NULL;
     leader->connect_at = now + RECONNECT_MS;
     if ((err = svc_writer_ready(leader->config->subscriber.writer, READY_MS,
-                                leader->scratch)))
+                                leader->scratch))) {
+        svc_stats_database_failed(leader->config->publisher.stats, now);
         return NULL; /* the writer says what is wrong */
-    if (!leader->db &&
-        (err = svc_db_open(&leader->db, leader->config->driver,
-                           leader->config->params, leader->pool,
-                           leader->scratch)))
+    }
+    if (!leader->db) {
+        if ((err = svc_db_open(&leader->db, leader->config->driver,
+                               leader->config->params, leader->pool,
+                               leader->scratch)))
+            return err;
+        svc_publisher_doubt(leader->publisher);
+    }
+    if ((err = look(leader, now)) ||
+        (err = svc_publisher_turn(again, leader->publisher, leader->db, now,
+                                  leader->scratch)))
         return err;
-    if ((err = svc_publisher_turn(again, leader->publisher, leader->db, now,
-                                  leader->scratch)) ||
-        (err = svc_subscriber_turn(again, leader->subscriber, leader->db, now,
+    if (svc_publisher_is_astray(leader->publisher)) {
+        resign(leader);
+        return NULL;
+    }
+    if ((err = svc_subscriber_turn(again, leader->subscriber, leader->db, now,
                                    leader->scratch)))
         return err;
     mark_published(leader, now);
@@ -174,15 +223,20 @@ static svc_err_t *take_turn(int *again, svc_leader_t *leader, apr_int64_t now)
 
 static void note(svc_leader_t *leader, const svc_err_t *err)
 {
-    const char *name = leader->config->name;
+    const char *name = leader->config->name, *outage;
 
-    if (err && !leader->is_failing)
+    if (err && svc_outage_begins(&leader->outage))
         svc_log(SVC_LOG_ERR, "SVC040: %s: the event bus waits for the "
                              "database: %s",
                 name, err->detail ? err->detail : err->message);
-    if (!err && leader->is_failing)
-        svc_log(SVC_LOG_NOTICE, "SVC041: %s: the event bus goes on", name);
-    leader->is_failing = err != NULL;
+    if (!err && (outage = svc_outage_ends(&leader->outage, leader->scratch)))
+        svc_log(SVC_LOG_NOTICE, "SVC041: %s: the event bus goes on, %s", name,
+                outage);
+    if (err) {
+        svc_stats_database_failed(leader->config->publisher.stats,
+                                  svc_time_ticks());
+        leader->look_at = 0;
+    }
 }
 
 void svc_leader_turn(svc_leader_t *leader, const int *fds, int count,
@@ -192,6 +246,7 @@ void svc_leader_turn(svc_leader_t *leader, const int *fds, int count,
     svc_err_t *err;
 
     apr_pool_clear(leader->scratch);
+    atomic_store(&leader->config->publisher.stats->turn_at, svc_time_ticks());
     err = take_turn(&again, leader, svc_time_ticks());
     if (err || leader->db)
         note(leader, err);
@@ -207,8 +262,14 @@ void svc_leader_turn(svc_leader_t *leader, const int *fds, int count,
         apr_sleep(50 * 1000);
 }
 
+int svc_leader_is_over(const svc_leader_t *leader)
+{
+    return leader->is_over;
+}
+
 void svc_leader_destroy(svc_leader_t *leader)
 {
+    svc_stats_lead_no_more(leader->config->publisher.stats, (int)getpid());
     if (leader->trimming)
         svc_writer_release(leader->trimming);
     svc_subscriber_destroy(leader->subscriber);

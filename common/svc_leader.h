@@ -12,8 +12,7 @@
 /* Periodic work of a service: reads with DB what is due and hands commands to
  * WRITER without waiting. NOW is the database's clock. */
 typedef svc_err_t *(*svc_leader_sweep_fn)(svc_db_t *db, svc_writer_t *writer,
-                                          svc_stats_t *stats, apr_int64_t now,
-                                          apr_pool_t *scratch);
+                                          apr_int64_t now, apr_pool_t *scratch);
 
 typedef struct svc_leader_config_t {
     const char *name;   /* for the log */
@@ -40,6 +39,11 @@ svc_err_t *svc_leader_create(svc_leader_t **out,
  * message, or for one of the COUNT file descriptors. Logs its own trouble. */
 void svc_leader_turn(svc_leader_t *leader, const int *fds, int count,
                      int max_wait_ms);
+
+/* True once it has found that the log which it published was replaced by another
+ * one: it does no more. Whoever leads next begins anew, with new connections, by
+ * which followers learn to compare what they have. */
+int svc_leader_is_over(const svc_leader_t *leader);
 
 /* Closes the bus and the database. */
 void svc_leader_destroy(svc_leader_t *leader);

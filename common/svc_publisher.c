@@ -1,8 +1,14 @@
 /* svc_publisher: see the header. */
 #include "svc_publisher.h"
 
+#include <string.h>
+
+#include <apr_strings.h>
+
 #include "svc_id.h"
 #include "svc_log.h"
+#include "svc_outage.h"
+#include "svc_recent.h"
 #include "svc_time.h"
 
 #define HEARTBEAT_MS 1000
@@ -20,9 +26,14 @@ struct svc_publisher_t {
     apr_int64_t bind_at;      /* when to try to bind again */
     apr_int64_t heartbeat_at;
     apr_int64_t position;     /* published up to here; -1: not known yet */
+    apr_pool_t *pool;         /* cleared for: */
+    const char *event_id;     /* of the event there; NULL: see the next */
+    svc_stream_entry_t last;  /* the event that was published last */
+    int is_doubtful;          /* is that still in the log? */
+    int is_astray;            /* it is not */
     apr_int64_t logged;       /* svc_stats_t's, when the log was looked at */
     apr_int64_t look_at;      /* when to look at it in any case */
-    int is_failing;           /* binding failed and that was said */
+    svc_outage_t outage;      /* binding fails */
 };
 
 svc_publisher_t *svc_publisher_create(const svc_publisher_config_t *config,
@@ -33,7 +44,18 @@ svc_publisher_t *svc_publisher_create(const svc_publisher_config_t *config,
     publisher->config = config;
     publisher->bus = bus;
     publisher->position = -1;
+    apr_pool_create(&publisher->pool, pool);
     return publisher;
+}
+
+void svc_publisher_doubt(svc_publisher_t *publisher)
+{
+    publisher->is_doubtful = 1;
+}
+
+int svc_publisher_is_astray(const svc_publisher_t *publisher)
+{
+    return publisher->is_astray;
 }
 
 static svc_err_t *bind_one(svc_bus_socket_t **socket,
@@ -61,16 +83,19 @@ static void bind_sockets(svc_publisher_t *publisher, apr_int64_t now,
         err = bind_one(&publisher->router, publisher, SVC_BUS_ROUTER,
                        config->replay, scratch);
     if (err) {
-        if (!publisher->is_failing)
+        if (svc_outage_begins(&publisher->outage)) {
             svc_log(SVC_LOG_ERR, "SVC020: %s: %s; trying on", config->name,
                     err->detail);
-        publisher->is_failing = 1;
+            atomic_store(&config->stats->bind_failed_at, now);
+        }
         publisher->bind_at = now + BIND_AGAIN_MS;
     } else {
-        if (publisher->is_failing)
-            svc_log(SVC_LOG_NOTICE, "SVC021: %s: endpoints bound",
-                    config->name);
-        publisher->is_failing = 0;
+        const char *outage = svc_outage_ends(&publisher->outage, scratch);
+
+        atomic_store(&config->stats->bind_failed_at, 0);
+        if (outage)
+            svc_log(SVC_LOG_NOTICE, "SVC021: %s: endpoints bound, %s",
+                    config->name, outage);
         publisher->bind_at = APR_INT64_MAX;
     }
 }
@@ -93,7 +118,62 @@ static svc_err_t *find_position(svc_publisher_t *publisher, svc_db_t *db,
     if (stored > head)
         stored = head;
     publisher->position = shared > stored ? shared : stored;
+    return svc_stream_event_id(&publisher->event_id, db, stream,
+                               publisher->position, publisher->pool);
+}
+
+/* Which event was published last; NULL when there was none, or none that can be
+ * known. It is read when it is needed, not whenever one is published. */
+static const char *last_id(svc_publisher_t *publisher, apr_pool_t *scratch)
+{
+    svc_event_t event;
+
+    if (!publisher->event_id && publisher->last.text &&
+        !svc_event_decode(&event, publisher->last.subject,
+                          publisher->last.text, strlen(publisher->last.text),
+                          scratch))
+        publisher->event_id = apr_pstrdup(publisher->pool, event.id);
+    return publisher->event_id;
+}
+
+/* While the log is shorter than what was published nothing can be compared: it may
+ * be of a machine that lags, and followers see it by the heartbeat. */
+static svc_err_t *verify(svc_publisher_t *publisher, svc_db_t *db,
+                         apr_pool_t *scratch)
+{
+    const svc_stream_t *stream = publisher->config->stream;
+    const char *known = last_id(publisher, scratch), *found = NULL;
+    apr_int64_t trimmed = 0;
+    svc_err_t *err = NULL;
+
+    if (known)
+        err = svc_stream_event_id(&found, db, stream, publisher->position,
+                                  scratch);
+    if (!err && known && !found)
+        err = svc_stream_trimmed(&trimmed, db, stream, scratch);
+    if (err)
+        return err;
+    publisher->is_astray = known && found && strcmp(known, found) != 0;
+    publisher->is_doubtful = known && !found && trimmed < publisher->position;
     return NULL;
+}
+
+/* Keeps what was published last. */
+static void keep(svc_publisher_t *publisher, const svc_stream_entry_t *row)
+{
+    apr_pool_clear(publisher->pool);
+    publisher->event_id = NULL;
+    publisher->last.position = publisher->position = row->position;
+    publisher->last.subject = apr_pstrdup(publisher->pool, row->subject);
+    publisher->last.text = apr_pstrdup(publisher->pool, row->text);
+}
+
+static void tell(svc_publisher_t *publisher, const svc_stream_entry_t *row)
+{
+    svc_bus_frame_t frames[] = { svc_bus_text(row->subject),
+                                 svc_bus_text(row->text) };
+
+    svc_bus_send(publisher->pub, frames, 2);
 }
 
 static svc_err_t *publish_new(int *again, svc_publisher_t *publisher,
@@ -112,19 +192,26 @@ static svc_err_t *publish_new(int *again, svc_publisher_t *publisher,
         err = svc_stream_read(&rows, db, publisher->config->stream,
                               publisher->position, 1, SVC_REPLAY_MAX_PAGE,
                               scratch);
-    if (err)
+    if (!err && publisher->is_doubtful) /* of the log that they were read from,
+                                           or a later one */
+        err = verify(publisher, db, scratch);
+    if (err || publisher->is_astray)
         return err;
     for (i = 0; i < rows->nelts; i++) {
         const svc_stream_entry_t *row =
             &APR_ARRAY_IDX(rows, i, svc_stream_entry_t);
-        svc_bus_frame_t frames[] = { svc_bus_text(row->subject),
-                                     svc_bus_text(row->text) };
 
-        svc_bus_send(publisher->pub, frames, 2);
-        publisher->position = row->position;
+        tell(publisher, row);
+        if (i >= rows->nelts - SVC_STATS_RECENT)
+            svc_recent_remember(stats, 1, row->text, scratch);
     }
+    if (rows->nelts)
+        keep(publisher, &APR_ARRAY_IDX(rows, rows->nelts - 1,
+                                       svc_stream_entry_t));
     atomic_fetch_add(&stats->published, rows->nelts);
     atomic_store(&stats->published_to, publisher->position);
+    if (rows->nelts && publisher->position > atomic_load(&stats->head))
+        atomic_store(&stats->head, publisher->position);
     if (rows->nelts == SVC_REPLAY_MAX_PAGE) {
         *again = 1;
     } else {
@@ -213,16 +300,19 @@ svc_err_t *svc_publisher_turn(int *again, svc_publisher_t *publisher,
                               svc_db_t *db, apr_int64_t now,
                               apr_pool_t *scratch)
 {
+    int is_due = now >= publisher->heartbeat_at;
     svc_err_t *err = NULL;
 
     bind_sockets(publisher, now, scratch);
-    if (publisher->pub && (atomic_load(&publisher->config->stats->logged) !=
+    publisher->is_doubtful |= is_due;
+    if (publisher->pub && (publisher->is_doubtful ||
+                           atomic_load(&publisher->config->stats->logged) !=
                                publisher->logged ||
                            now >= publisher->look_at))
         err = publish_new(again, publisher, db, now, scratch);
-    if (!err && publisher->pub && now >= publisher->heartbeat_at)
+    if (!err && publisher->pub && is_due && !publisher->is_astray)
         err = send_heartbeat(publisher, db, now, scratch);
-    if (!err && publisher->router)
+    if (!err && publisher->router && !publisher->is_astray)
         err = answer_requests(again, publisher, db, scratch);
     return err;
 }

@@ -27,6 +27,14 @@ typedef struct svc_publisher_config_t {
 svc_publisher_t *svc_publisher_create(const svc_publisher_config_t *config,
                                       svc_bus_t *bus, apr_pool_t *pool);
 
+/* Is the log still the one whose events were published? It is looked again at
+ * each heartbeat, and once more at the next turn after this was called: when the
+ * database may have come back with less than it had. */
+void svc_publisher_doubt(svc_publisher_t *publisher);
+
+/* It is not: nothing more is published or answered. */
+int svc_publisher_is_astray(const svc_publisher_t *publisher);
+
 /* Publishes what is new, sends the heartbeat when it is due, answers a bounded
  * number of requests. AGAIN is set when more is left to do at once. NOW is
  * svc_time_ticks. An error is of the database. */

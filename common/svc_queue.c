@@ -16,14 +16,16 @@ struct svc_queue_t {
     svc_command_t *first;
     svc_command_t **last;
     apr_uint64_t arrivals;
+    atomic_llong *unanswered;
     int stopping;
 };
 
-svc_queue_t *svc_queue_create(apr_pool_t *pool)
+svc_queue_t *svc_queue_create(atomic_llong *unanswered, apr_pool_t *pool)
 {
     svc_queue_t *queue = apr_pcalloc(pool, sizeof(*queue));
 
     queue->last = &queue->first;
+    queue->unanswered = unanswered;
     if (apr_thread_mutex_create(&queue->mutex, APR_THREAD_MUTEX_DEFAULT,
                                 pool) != APR_SUCCESS ||
         apr_thread_cond_create(&queue->work, pool) != APR_SUCCESS)
@@ -47,6 +49,7 @@ static void enqueue(svc_queue_t *queue, svc_command_t *command)
     command->next = NULL;
     *queue->last = command;
     queue->last = &command->next;
+    atomic_fetch_add(queue->unanswered, 1);
 }
 
 void svc_queue_submit(svc_queue_t *queue, svc_command_t *command)
@@ -67,6 +70,7 @@ static void withdraw(svc_queue_t *queue, svc_command_t *command)
     if (queue->last == &command->next)
         queue->last = at;
     command->state = SVC_QUEUE_DONE;
+    atomic_fetch_sub(queue->unanswered, 1);
     svc_queue_release(command); /* the queue's reference */
 }
 
@@ -154,6 +158,7 @@ int svc_queue_answer(svc_queue_t *queue, svc_command_t **batch, int count)
     int i, was_submitted = 0;
 
     apr_thread_mutex_lock(queue->mutex);
+    atomic_fetch_sub(queue->unanswered, count);
     for (i = 0; i < count; i++)
         batch[i]->state = SVC_QUEUE_DONE;
     apr_thread_mutex_unlock(queue->mutex);

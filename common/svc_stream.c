@@ -253,10 +253,28 @@ static svc_err_t *write_events(svc_stream_tx_t *tx)
     return NULL;
 }
 
+void svc_stream_vouch(svc_stream_tx_t *tx)
+{
+    tx->vouches = 1;
+}
+
+/* Changes nothing, but needs the counter; and its commit all commits before. */
+static svc_err_t *touch_head(svc_db_t *db, const svc_stream_t *stream,
+                             apr_pool_t *pool)
+{
+    const char *by_none[] = { "0" };
+
+    return svc_db_run(NULL, db, &stream->raise_head, by_none, pool);
+}
+
 svc_err_t *svc_stream_commit(svc_stream_tx_t *tx)
 {
-    svc_err_t *err = tx->pending->nelts ? write_events(tx) : NULL;
+    svc_err_t *err = NULL;
 
+    if (tx->pending->nelts)
+        err = write_events(tx);
+    else if (tx->vouches && svc_db_engine(tx->db) == SVC_DB_PGSQL)
+        err = touch_head(tx->db, tx->stream, tx->pool);
     if (!err)
         err = svc_stream_insert_now(tx);
     return err ? err : svc_db_commit(tx->db, tx->pool);
@@ -285,15 +303,17 @@ svc_err_t *svc_stream_has(int *out, svc_db_t *db, const svc_stream_t *stream,
                           apr_int64_t position, const char *event_id,
                           apr_pool_t *pool)
 {
-    const char *by_none[] = { "0" };
     const char *found = NULL;
     svc_err_t *err = svc_db_begin(db, pool);
 
     if (!err)
-        err = svc_db_run(NULL, db, &stream->raise_head, by_none, pool);
+        err = touch_head(db, stream, pool);
     if (!err)
         err = svc_stream_event_id(&found, db, stream, position, pool);
-    svc_db_rollback(db, pool);
+    if (!err)
+        err = svc_db_commit(db, pool);
+    if (err)
+        svc_db_rollback(db, pool);
     *out = !err && found && strcmp(found, event_id) == 0;
     return err;
 }

@@ -28,9 +28,12 @@ typedef struct svc_stream_tx_t {
     apr_int64_t now;             /* the database's clock at its begin, ms */
     apr_pool_t *pool;
     apr_array_header_t *pending; /* private to svc_stream.c */
+    int vouches;                 /* the same: see svc_stream_vouch */
     apr_array_header_t *inserts; /* alike */
     apr_int64_t last_position;   /* after commit: of its last event; 0: none */
     const char *last_id;         /* after commit: its last event's id */
+    int expired; /* orders that it cancels because they are overdue: counted when
+                    it has committed */
 } svc_stream_tx_t;
 
 /* Called at commit with the position that an event got; an error undoes the
@@ -71,6 +74,11 @@ void svc_stream_emit(svc_stream_tx_t *tx, const char *type, const char *entity,
                      svc_json_t *data, svc_stream_position_fn on_position,
                      void *baton);
 
+/* What this transaction answers an earlier one has done, and nothing more is: its
+ * commit ends when that one's has, also on a standby that is waited for. There
+ * what can be seen may still be lost. */
+void svc_stream_vouch(svc_stream_tx_t *tx);
+
 /* Inserts a row by STATEMENTS, together with others: when the transaction is
  * committed, or at svc_stream_insert_now. Of ARGS, COUNT of them, the texts are
  * not copied. For rows that nothing in this transaction looks at. */
@@ -82,8 +90,8 @@ svc_err_t *svc_stream_insert_now(svc_stream_tx_t *tx);
 svc_err_t *svc_stream_commit(svc_stream_tx_t *tx);
 
 /* Did the transaction whose last event this was commit? For a COMMIT that was
- * sent and not answered: waits until it can no longer be carried out. Outside of
- * a transaction. */
+ * sent and not answered: waits until it can no longer be carried out; and, if it
+ * was, as svc_stream_vouch says. Outside of a transaction. */
 svc_err_t *svc_stream_has(int *out, svc_db_t *db, const svc_stream_t *stream,
                           apr_int64_t position, const char *event_id,
                           apr_pool_t *pool);

@@ -225,6 +225,7 @@ svc_err_t *orders_service_cancel(svc_stream_tx_t *tx, const char *id,
     if (strcmp(order.status, ORDERS_COMPLETE) == 0)
         return svc_err_make(pool, SVC_ERR_CONFLICT,
                             "A complete order cannot be cancelled");
+    svc_stream_vouch(tx);
     return NULL;
 }
 
@@ -277,29 +278,23 @@ svc_err_t *orders_service_refusal(const orders_payment_t *payment,
 /* What the sweep hands to the writer. */
 typedef struct sweep_t {
     apr_array_header_t *ids; /* const char * */
-    svc_stats_t *stats;
 } sweep_t;
 
 static svc_err_t *run_sweep(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
 {
     sweep_t *sweep = baton;
     svc_err_t *err = NULL;
-    int i, changed, expired = 0;
+    int i, changed;
 
     (void)pool;
-    for (i = 0; i < sweep->ids->nelts && !err; i++) {
+    for (i = 0; i < sweep->ids->nelts && !err; i++)
         err = orders_change_expire(&changed, tx,
                                    APR_ARRAY_IDX(sweep->ids, i, const char *));
-        expired += !err && changed;
-    }
-    if (!err)
-        atomic_fetch_add(&sweep->stats->expired, expired);
     return err;
 }
 
 svc_err_t *orders_service_sweep(svc_db_t *db, svc_writer_t *writer,
-                                svc_stats_t *stats, apr_int64_t now,
-                                apr_pool_t *scratch)
+                                apr_int64_t now, apr_pool_t *scratch)
 {
     apr_array_header_t *overdue;
     svc_command_t *command;
@@ -313,7 +308,6 @@ svc_err_t *orders_service_sweep(svc_db_t *db, svc_writer_t *writer,
         return err;
     command = svc_writer_command(&baton, sizeof(*sweep), NULL, run_sweep);
     sweep = baton;
-    sweep->stats = stats;
     sweep->ids = apr_array_make(svc_writer_command_pool(command),
                                 overdue->nelts, sizeof(const char *));
     for (i = 0; i < overdue->nelts; i++)

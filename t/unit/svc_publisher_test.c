@@ -215,6 +215,37 @@ static void bound_already(void)
        "... and events");
 }
 
+/* The database lost its last events, as by a failover to a server that lagged, and
+ * has others in their place. */
+static void astray(void)
+{
+    int head = (int)fixture_int(db, "SELECT position FROM x_head");
+
+    svc_publisher_doubt(publisher);
+    write_events(stream, 1);
+    turn();
+    is_int(next_position(), head + 1,
+           "a log that still has what was published goes on");
+    fixture_do(db, apr_psprintf(fixture.pool, "DELETE FROM x_log WHERE "
+                                              "position > %d", head - 2));
+    fixture_do(db, apr_psprintf(fixture.pool, "UPDATE x_head SET position = %d",
+                                head - 2));
+    svc_publisher_doubt(publisher);
+    turn();
+    ok(!svc_publisher_is_astray(publisher), "a log that is shorter may lag");
+    write_events(stream, 5);
+    turn();
+    ok(svc_publisher_is_astray(publisher), "one that has another event is "
+                                           "another log");
+    is_int(drain(), 0, "... of which nothing is published");
+    svc_bus_destroy(bus);
+    atomic_store(&stats.published_to, 0);
+    start();
+    ok(!svc_publisher_is_astray(publisher) &&
+           wait_until(is_connected(), 5000),
+       "... until all begins anew");
+}
+
 /* --- replay ---------------------------------------------------------------------- */
 
 /* Sends REQUEST and takes its answer. As any client must, it asks again after a
@@ -356,6 +387,7 @@ int main(void)
     publishing();
     restarting();
     bound_already();
+    astray();
     replay();
     nonsense();
     svc_bus_destroy(client);

@@ -3,6 +3,7 @@
  * far; two followers at once; a database that refuses; and what it says.
  *
  * Time is made here: each turn is STEP_MS later than the one before.
+ * Of SQLite only: it asks and spoils in that dialect.
  */
 #include "jobs.h"
 
@@ -560,7 +561,7 @@ int main(void)
     fixture_expect("SVC035: test: events cannot be applied");
     fixture_expect("SVC011: test");
     apr_pool_create(&scratch, fixture.pool);
-    jobs = jobs_prepare(fixture_path("orders.db"), "");
+    jobs = jobs_prepare(fixture_params("orders.db"), "");
     jobs->config.schema = &orders_schema;
     jobs->config.stream = svc_stream_create("orders", "", jobs->pool);
     jobs_run(jobs);

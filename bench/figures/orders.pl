@@ -4,7 +4,7 @@ use warnings FATAL => 'all';
 use Bench;
 use Time::HiRes 'time';
 
-my ($Rounds, $Seconds, $Clients) = (5, 2, 64);
+my ($Rounds, $Seconds, $Clients) = (5, 1.5, 64);
 my $Backlog = 5;   # seconds from the last answer until both have applied everything
 
 sub position { my ($server, $table, $source) = @_; return value($server, "SELECT position FROM $table" . ($source ? " WHERE source = '$source'" : '')) }

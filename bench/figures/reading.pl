@@ -3,7 +3,7 @@ use strict;
 use warnings FATAL => 'all';
 use Bench;
 
-my ($Tickets, $Rounds, $Seconds, $Clients) = (1000, 7, 2, 64);
+my ($Tickets, $Rounds, $Seconds, $Clients) = (1000, 7, 1.5, 64);
 
 sub measure {
     my ($name, $target, %opt) = @_;

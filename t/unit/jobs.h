@@ -49,6 +49,7 @@ typedef struct job_t {
     job_kind_t kind;
     const char *id;
     int failures;
+    int expired;          /* orders that it would cancel as overdue */
     apr_int64_t n;        /* handed back: the row's number */
     apr_int64_t head;     /* handed back: the log's head as seen inside */
     atomic_int *runs;     /* counts runs; NULL: nobody asks */
@@ -129,6 +130,7 @@ static inline svc_err_t *job_run(void *baton, svc_stream_tx_t *tx,
         return job_poison(job, tx);
     case JOB_TRANSIENT:
         err = job_count(job, tx);
+        tx->expired += job->expired;
         if (!err && job->failures-- > 0)
             err = svc_err_ours(tx->pool, SVC_ERR_RETRY, "again", "again");
         return err;

@@ -108,6 +108,7 @@ static void batches(void)
     crowd_t crowd;
     int i, bad_order = 0, bad_n = 0, bad_answer = 0, bad_head = 0;
     long long before_batches, before_commands;
+    apr_int64_t begun_at;
     const char *seen = "", *wanted = "";
 
     must(svc_writer_ready(jobs->writer, 10000, fixture.pool));
@@ -120,7 +121,12 @@ static void batches(void)
     gather_crowd(&crowd, jobs);
     before_batches = atomic_load(&jobs->stats.batches);
     before_commands = atomic_load(&jobs->stats.commands);
+    is_int(svc_stats_queued(&jobs->stats, &begun_at), MANY + 1,
+           "who looks sees how many commands wait");
+    ok(begun_at > 0, "... and since when there is one in work");
     finish_crowd(&crowd, jobs);
+    is_int(svc_stats_queued(&jobs->stats, &begun_at), 0,
+           "... and that none waits in the end");
     is_int(atomic_load(&jobs->stats.batches) - before_batches, 2,
            "commands that wait are committed together");
     is_int(atomic_load(&jobs->stats.commands) - before_commands, MANY + 1,
@@ -213,6 +219,7 @@ static void transient(void)
                                     i == 3 ? JOB_TRANSIENT : JOB_COUNT,
                                     apr_psprintf(fixture.pool, "t%02d", i));
     crowd.job[3]->failures = 2;
+    crowd.job[3]->expired = 5;
     crowd.job[3]->runs = &runs;
     gather_crowd(&crowd, jobs);
     finish_crowd(&crowd, jobs);
@@ -223,6 +230,8 @@ static void transient(void)
     db = fixture_open("transient.db");
     is_int(fixture_int(db, "SELECT COUNT(*) FROM x_log"), MANY + 1,
            "... and each takes effect once");
+    is_int(atomic_load(&jobs->stats.expired), 5,
+           "... and what was undone is not counted");
     release_crowd(&crowd);
     svc_db_close(db);
     jobs_stop(jobs);

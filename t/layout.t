@@ -38,7 +38,7 @@ for my $n (0 .. $#layers) {
 my %includer = (
     'jansson.h'         => [qw(svc_json)],
     'zmq.h'             => [qw(svc_bus)],
-    'apr_dbd.h'         => [qw(svc_db svc_db_row svc_ap_db)],
+    'apr_dbd.h'         => [qw(svc_db svc_ap_db)],
     'mod_dbd.h'         => [qw(svc_ap_db)],
     'apr_thread_proc.h' => [qw(svc_ap_worker)],
 );

@@ -1,6 +1,6 @@
 # Targets for people; how to compile is known to apxs-build.sh alone, how to test to t/check.sh alone.
 #
-# Variables: CC, SANITIZE, BUILD (see apxs-build.sh), PORT (run, demo), T (files for `make test`), ENGINES, ROUNDS (soak),
+# Variables: CC, SANITIZE, BUILD (see apxs-build.sh), PORT (run, demo), T (files for `make test`), DB (the engine for it), ROUNDS (soak),
 # SEEDS (simulate), DESTDIR, PREFIX.
 
 PORT ?= 8080
@@ -20,21 +20,31 @@ all:
 help:
 	@sed -n 's/^#: //p' Makefile
 
-#: make               build/mod_tickets.so, build/mod_orders.so and build/svc-keygen
+#: make               build/mod_tickets.so, build/mod_orders.so, build/svc-keygen and build/svc-schema
 #: make run           start both on http://127.0.0.1:8080 (PORT=...), Ctrl-C stops
 #: make demo          load the weekly prices of t/data into the one that runs on PORT
-#: make test          layout checks, unit tests, simulation, all suites (T="t/tickets/x.t" for some)
+#: make test          layout checks, unit tests, simulation, all suites on SQLite, those of the API and of events on
+#:                    PostgreSQL and MariaDB (T="t/tickets/x.t" for some, DB=pgsql for one engine)
+#: make test-all      all suites on all three, and test-cluster
 #: make unit          C unit tests only
 #: make simulate      SEEDS=1000 random schedules of losses and crashes in a simulated world
 #: make check-layout  the rules about files, symbols and includes only
-#: make test-long     the suites that take minutes: the network is cut for a minute (needs root)
+#: make test-cluster  several httpd on one database: PostgreSQL, MariaDB; and on three nodes of Galera
 #: make test-failover PostgreSQL's primary dies; its sessions are a pooler's
+#: make test-faults   what a database can do to us while there is trade, on each engine: killed, hangs, full, slow
+#: make test-long     the suites that take minutes: the network is cut for a minute (needs root)
+#: make test-deb      the packages are made, installed in a copy of this system, upgraded and purged (needs root)
 #: make test-openapi  the Perl suites, each answer judged by docs/openapi.yaml (prism)
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
 #: make test-mpms     the suites under event, worker and prefork
 #: make soak          the suites with crashes, races and real data, ROUNDS=20 times, by hand
-#: make bench         measure, and write bench/RESULTS.md; a few minutes (bench/README.md)
-#: make install       modules, svc-keygen and example configuration (DESTDIR, PREFIX)
+#: make bench         measure, and write bench/RESULTS.md; ten minutes (bench/README.md)
+#: make bench-memory  memory over a million requests; minutes
+#: make schema        write conf/schema/ anew, after a step of a schema was added
+#: make install       modules, svc-keygen, svc-schema and example configuration (DESTDIR, PREFIX)
+#: make dist          build/mod_tickets-orders-VERSION.tar.gz, the source of a release
+#: make deb           build/deb: packages for Debian (libapache2-mod-tickets, libapache2-mod-orders)
+#: make manual        build/manual: the manual of docs/manual as HTML and manual pages
 #: make clean         remove everything built or generated
 
 packages-build:
@@ -46,8 +56,8 @@ packages:
 packages-run:
 	@bin/need-packages.sh run
 
-packages-engines:
-	@bin/need-packages.sh engines
+packages-cluster:
+	@bin/need-packages.sh cluster
 
 run: packages-run
 	@bin/run.sh
@@ -66,29 +76,42 @@ simulate: packages-build
 check-layout: all
 	@prove t/layout.t
 
+# What has to hold on each engine; the rest is the same code whatever the engine.
+CONTRACT = t/smoke.t t/tickets t/orders t/events t/schema t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t \
+           t/faults/server.t t/lifecycle/encoding.t t/deploy
+DATABASES = $(or $(DB),sqlite3 pgsql mysql)
+
 test: packages
-	@t/check.sh $(T)
+	@t/engines.sh $(foreach db,$(DATABASES),"$(db) $(or $(T),$(if $(filter sqlite3,$(db)),,$(CONTRACT)))")
 
-ENGINES ?= pgsql mysql
-CONTRACT = t/smoke.t t/tickets t/orders t/events t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t \
-           t/lifecycle/server.t t/lifecycle/encoding.t
+# Each is several servers by itself, so never two at once.
+CLUSTER = $(foreach db,$(filter-out sqlite3,$(DATABASES)),"$(db) t/cluster/machines.t") \
+          $(if $(filter mysql,$(DATABASES)),"sqlite3 t/cluster/galera.t")
 
-POOLED = PGBOUNCER=1 DB=pgsql t/check.sh t/smoke.t t/tickets t/orders t/events/dance.t
-
-test-engines: packages-engines
-	@for db in $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh $(or $(T),$(CONTRACT)) || exit 1; done
+# The contract through PgBouncer.
+POOLED = $(if $(filter pgsql,$(DATABASES)),PGBOUNCER=1 t/engines.sh "pgsql t/smoke.t t/tickets t/orders t/events/dance.t",:)
 
 # On PostgreSQL t/failover is among them.
-test-all: packages-engines
-	@for db in sqlite3 $(ENGINES); do echo "== $$db"; DB=$$db t/check.sh $(T) || exit 1; done
+test-all: packages-cluster
+	@t/engines.sh $(foreach db,$(DATABASES),"$(db) $(T)") $(if $(T),,$(CLUSTER))
 	@$(if $(T),:,$(POOLED))
 
-test-failover: packages-engines
-	@DB=pgsql t/check.sh $(or $(T),t/failover)
+test-failover: packages-cluster
+	@t/engines.sh "pgsql $(or $(T),t/failover)"
 	@$(if $(T),:,$(POOLED))
+
+test-cluster: packages-cluster
+	@t/engines.sh $(CLUSTER)
+
+test-faults: packages
+	@t/engines.sh $(foreach db,$(DATABASES),"$(db) $(or $(T),t/faults t/root/faults)")
 
 test-long: packages
 	@t/check.sh t/root/long
+
+test-deb: packages
+	@bin/need-packages.sh deb
+	@t/check.sh t/root/package
 
 test-openapi: packages
 	@TEST_PRISM=1 t/check.sh $(or $(T),t)
@@ -106,17 +129,35 @@ soak: packages
 	done
 
 packages-bench:
-	@bin/need-packages.sh test libsqlite3-dev
+	@bin/need-packages.sh engines libsqlite3-dev
 
 bench: packages-bench
 	@./apxs-build.sh modules bench
 	@bench/run
 
+bench-memory: packages-bench
+	@./apxs-build.sh modules bench
+	@bench/run memory
+
+schema: all
+	@bin/schema-files.sh
+
 install: all
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" bin/install.sh
+
+dist:
+	@bin/dist.sh
+
+deb:
+	@bin/need-packages.sh deb
+	@bin/deb.sh
+
+manual:
+	@bin/need-packages.sh build xsltproc
+	@bin/manual.sh
 
 clean:
 	@rm -rf build run
 
-.PHONY: all help packages packages-build packages-run packages-engines packages-bench run demo unit simulate check-layout test \
-        test-engines test-all test-failover test-long test-openapi test-asan test-mpms soak bench install clean
+.PHONY: all help packages packages-build packages-run packages-cluster packages-bench run demo unit simulate check-layout schema test \
+        test-all test-faults test-failover test-cluster test-long test-openapi test-asan test-mpms soak bench bench-memory install dist deb test-deb manual clean

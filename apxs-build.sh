@@ -4,14 +4,15 @@
 #   lib      $BUILD/libsvc.a     common/ without httpd: all but svc_ap_*
 #            $BUILD/libsvc_ap.a  common/svc_ap_*, which needs httpd
 #   modules  $BUILD/mod_tickets.so, $BUILD/mod_orders.so: each exports its module record and nothing else
-#   tools    $BUILD/svc-keygen
+#   tools    $BUILD/svc-keygen, and $BUILD/svc-schema, which knows the tables of both modules
 #   units    $BUILD/unit/NAME_test from each t/unit/NAME_test.c, with the pure half of everything (no httpd)
 #   sim      $BUILD/sim from t/sim/*.c, with the pure half of everything in a simulated world
-#   crash    $BUILD/crash.so from t/crash/crash.c, which suites preload into httpd; never with a sanitizer
+#   crash    $BUILD/NAME.so from each t/crash/NAME.c, which suites preload into httpd or a database server; never with a
+#            sanitizer
 #   bench    $BUILD/bench/NAME from each bench/NAME.c, alike; needs libsqlite3's headers
 #
 # Environment: CC (default gcc), BUILD (default build, or build/SANITIZE), SANITIZE=address,undefined | thread,
-# CFLAGS (added last), JOBS (compilers at a time).
+# CPPFLAGS, CFLAGS, LDFLAGS (added last), JOBS (compilers at a time).
 set -u -o pipefail
 cd "$(dirname "$0")" || exit 1
 
@@ -35,11 +36,12 @@ system=$(for dir in "$(apxs -q INCLUDEDIR)" "$(apr-1-config --includedir)" "$(ap
 flags="-std=gnu11 -O2 -g -fPIC -pthread -fno-strict-aliasing -fstack-protector-strong
        -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wwrite-strings
        $(apxs -q EXTRA_CPPFLAGS) $(apr-1-config --cppflags) $system"
-link="-pthread -Wl,--as-needed -Wl,-z,relro,-z,now"
-plain="$flags ${CFLAGS:-}"
+link="-pthread -Wl,--as-needed -Wl,-z,relro,-z,now ${LDFLAGS:-}"
+added="${CPPFLAGS:-} ${CFLAGS:-}"
+plain="$flags $added"
 [ -z "$SANITIZE" ] || { sanitize="-fsanitize=$SANITIZE -fno-sanitize-recover=all -fno-omit-frame-pointer"
                         flags="$flags $sanitize" link="$link $sanitize"; }
-flags="$flags ${CFLAGS:-}"
+flags="$flags $added"
 libs="$(pkg-config --libs jansson libzmq) -lm"
 apr_libs="$(apu-1-config --link-ld) $(apr-1-config --link-ld --libs)"
 
@@ -60,7 +62,9 @@ up_to_date() {   # target, inputs...: is the target newer than each of them?
 }
 includes() {   # which folders a source may include from
     case $1 in
-    common/*|bin/*) echo -Icommon ;;
+    common/svc_ap_*) echo -Icommon "-I$BUILD/obj/common" ;;
+    common/*)       echo -Icommon ;;
+    bin/*)          echo -Icommon -Imod_tickets -Imod_orders ;;
     mod_tickets/*)  echo -Icommon -Imod_tickets ;;
     mod_orders/*)   echo -Icommon -Imod_orders ;;
     bench/*)        echo -Icommon -Imod_tickets -Imod_orders -Ibench ;;
@@ -95,8 +99,15 @@ sources() { ls "$@" 2>/dev/null; }
 pure_common() { sources common/*.c | grep -v '/svc_ap_'; }
 pure_modules() { sources mod_tickets/*.c mod_orders/*.c | grep -v '/mod_[^/]*$'; }
 
+page() {   # a page as the text of a C string, a line for each line; told when it changes
+    local out=$BUILD/obj/$1.inc
+    mkdir -p "${out%/*}"
+    up_to_date "$out" "$1" || sed -e 's/[\\"]/\\&/g; s/^.*$/"&\\n"/' "$1" >"$out" || die "could not make $out"
+}
+
 build_lib() {
     local pure edge
+    page common/status.html
     pure=$(pure_common); edge=$(sources common/svc_ap_*.c)
     [ -n "$pure" ] || die "no sources in common/"
     compile_all $pure $edge
@@ -115,12 +126,16 @@ build_module() {   # name: httpd loads modules RTLD_GLOBAL, so only the record i
     $CC -shared -o "$out" $obj -Wl,--start-group "$BUILD/libsvc_ap.a" "$BUILD/libsvc.a" -Wl,--end-group \
         -Wl,--version-script="$map" $link $libs || die "could not link $out"
 }
-build_tools() {
-    local out=$BUILD/svc-keygen
-    compile_all bin/svc_keygen.c
-    up_to_date "$out" "$(object bin/svc_keygen.c)" "$BUILD/libsvc.a" && return
+build_tool() {   # program, sources...
+    local out=$BUILD/$1; shift
+    compile_all "$@"
+    up_to_date "$out" $(objects "$@") "$BUILD/libsvc.a" && return
     echo "ld $out"
-    $CC -o "$out" "$(object bin/svc_keygen.c)" "$BUILD/libsvc.a" $link $libs $apr_libs || die "could not link $out"
+    $CC -o "$out" $(objects "$@") "$BUILD/libsvc.a" $link $libs $apr_libs || die "could not link $out"
+}
+build_tools() {
+    build_tool svc-keygen bin/svc_keygen.c
+    build_tool svc-schema bin/svc_schema_tool.c mod_tickets/tickets_schema.c mod_orders/orders_schema.c
 }
 link_all() {   # folder, libs, sources...: a program $BUILD/FOLDER/NAME of each source and the pure half of everything
     local folder=$BUILD/$1 more=$2 pure src out; shift 2
@@ -144,11 +159,14 @@ build_bench() {
     link_all bench "$(pkg-config --libs sqlite3)" $(sources bench/*.c)
 }
 
-build_crash() {   # it is loaded into sh as well, which starts httpd where a sanitizer is used
-    local src=t/crash/crash.c out=$BUILD/crash.so
-    up_to_date "$out" "$src" "$BUILD/obj/.flags" && return
-    echo "cc $src"
-    $CC $plain -shared -o "$out" "$src" -Wl,-z,relro $(pkg-config --libs libzmq) -ldl || die "could not build $out"
+build_crash() {   # they are loaded into sh as well, which starts httpd where a sanitizer is used
+    local src out
+    for src in t/crash/*.c; do
+        out=$BUILD/$(basename "$src" .c).so
+        up_to_date "$out" "$src" "$BUILD/obj/.flags" && continue
+        echo "cc $src"
+        $CC $plain -shared -o "$out" "$src" -Wl,-z,relro,--as-needed $(pkg-config --libs libzmq) -ldl || die "could not build $out"
+    done
 }
 # Its own svc_bus_* come before the library's, its clock is exported to libapr and libsqlite3, and the calls that it
 # wants to see come by it.

@@ -1,7 +1,7 @@
 #!/bin/bash
-# need-packages.sh build|run|test|engines [PACKAGE]...: make sure that what building (build), running (run), or also
-# testing (test), also on PostgreSQL and MariaDB (engines), needs is installed. Quick and silent when it is. Where apt-get is
-# not possible: one sentence, and non-zero.
+# need-packages.sh build|run|test|cluster|deb [PACKAGE]...: make sure that what building (build), running (run), or also
+# testing (test), on SQLite, PostgreSQL and MariaDB, also on a cluster of MariaDB and through a pooler of PostgreSQL
+# (cluster), or packaging (deb) needs is installed. Quick and silent when it is. Where apt-get is not possible: one sentence, and non-zero.
 # Packages of npm are for the page /docs/ of make run, which is plain without, and for tests, which are left out where
 # they cannot be had, but for CI (CI=...).
 # apache2-bin and mariadb-server-core are servers without Debian's service around them: installing them starts nothing;
@@ -11,10 +11,13 @@ cd "$(dirname "$0")/.." || exit 1
 
 build="gcc libc6-dev make pkg-config apache2-bin apache2-dev libapr1-dev libaprutil1-dev libaprutil1-dbd-sqlite3
        libjansson-dev libzmq3-dev perl curl"
-tests="libapache2-mod-perl2 libwww-perl libhttp-message-perl libzmq-ffi-perl libdbi-perl libdbd-sqlite3-perl iproute2
-       python3-zmq openssl libapache2-mod-auth-openidc libio-socket-ssl-perl liblwp-protocol-https-perl"
-engines="postgresql pgbouncer libaprutil1-dbd-pgsql libdbd-pg-perl
-         mariadb-server-core mariadb-client-core libaprutil1-dbd-mysql libdbd-mariadb-perl"
+tests="libapache2-mod-perl2 libwww-perl libhttp-message-perl libzmq-ffi-perl libdbi-perl libdbd-sqlite3-perl sqlite3 iproute2
+       python3-zmq openssl libapache2-mod-auth-openidc libio-socket-ssl-perl liblwp-protocol-https-perl
+       xsltproc mandoc groff-base libxml-libxml-perl"
+engines="postgresql libaprutil1-dbd-pgsql libdbd-pg-perl
+         mariadb-server-core mariadb-client-core libaprutil1-dbd-mysql libdbd-mariadb-perl mariadb-client"
+cluster="pgbouncer galera-4 rsync"
+deb="dpkg-dev debhelper xsltproc lintian"
 # Node may have come from elsewhere: Debian's packages would not go with it.
 command -v node >/dev/null || tests="$tests nodejs"
 command -v npm >/dev/null || tests="$tests npm"
@@ -23,9 +26,10 @@ die() { echo "need-packages: $*" >&2; exit 1; }
 
 case ${1:-} in
 build|run) wanted=$build ;;
-test)  wanted="$build $tests" ;;
-engines) wanted="$build $tests $engines" ;;
-*)     die "say build, run, test or engines" ;;
+test)  wanted="$build $tests $engines" ;;
+cluster) wanted="$build $tests $engines $cluster" ;;
+deb)   wanted="$build $deb" ;;
+*)     die "say build, run, test, cluster or deb" ;;
 esac
 purpose=$1; shift
 wanted="$wanted $*"
@@ -58,20 +62,16 @@ packages_of_the_system() {
             command -v $tool >/dev/null || missing="$missing $tool"
         done
         for lib in jansson libzmq; do pkg-config --exists $lib 2>/dev/null || missing="$missing $lib(headers)"; done
-        if [ "$purpose" = test ] || [ "$purpose" = engines ]; then
-            for module in Apache::Test LWP::UserAgent LWP::Protocol::https ZMQ::FFI DBD::SQLite; do
+        if [ "$purpose" = test ] || [ "$purpose" = cluster ]; then
+            for module in Apache::Test LWP::UserAgent LWP::Protocol::https ZMQ::FFI DBD::SQLite XML::LibXML; do
                 perl -M$module -e 1 2>/dev/null || missing="$missing perl($module)"
             done
-            command -v openssl >/dev/null || missing="$missing openssl"
+            for tool in openssl xsltproc mandoc groff; do command -v $tool >/dev/null || missing="$missing $tool"; done
             python3 -c 'import zmq' 2>/dev/null || missing="$missing python3(pyzmq)"
         fi
-        if [ "$purpose" = engines ]; then
-            for module in DBD::Pg DBD::MariaDB; do
-                perl -M$module -e 1 2>/dev/null || missing="$missing perl($module)"
-            done
-            for tool in initdb pgbouncer mariadbd mariadb-install-db; do
-                [ -n "$(PATH=$PATH:/usr/sbin:$(echo /usr/lib/postgresql/*/bin | tr ' ' :) command -v $tool)" ] || missing="$missing $tool"
-            done
+        if [ "$purpose" = cluster ]; then
+            for tool in rsync pgbouncer; do PATH=$PATH:/usr/sbin command -v $tool >/dev/null || missing="$missing $tool"; done
+            command -v wsrep_sst_rsync >/dev/null || missing="$missing wsrep_sst_rsync(MariaDB)"
         fi
         [ -z "$missing" ] && return
         die "this is no Debian, so please install by hand:$missing, httpd 2.4.49 or later, and apr-util's drivers sqlite3, pgsql, mysql"
@@ -102,6 +102,19 @@ packages_of_the_system() {
     fi
 }
 
+# What a node of Galera joins by is in Debian's mariadb-server, which makes a database and starts a service: its two
+# scripts are enough. galera-4 and rsync start nothing.
+state_transfer() {
+    command -v wsrep_sst_rsync >/dev/null || [ -x build/galera/wsrep_sst_rsync ] && return
+    echo "need-packages: fetching wsrep_sst_rsync of mariadb-server"
+    local folder; folder=$(mktemp -d) || exit 1
+    { (cd "$folder" && apt-get download mariadb-server && dpkg-deb --fsys-tarfile ./*.deb |
+           tar -x ./usr/bin/wsrep_sst_common ./usr/bin/wsrep_sst_rsync) &&
+        mkdir -p build/galera && mv "$folder"/usr/bin/wsrep_sst_* build/galera/; } >"$folder/log" 2>&1 </dev/null ||
+        { tail -n 5 "$folder/log" >&2; die "apt-get download mariadb-server failed (above)"; }
+    rm -rf "$folder"
+}
+
 # Prebuilt, or JavaScript alone, so no script runs.
 packages_of_node() {   # folder, what is missing without
     [ "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ] && return
@@ -116,6 +129,7 @@ packages_of_node() {   # folder, what is missing without
 
 packages_of_the_system
 case $purpose in
+cluster) state_transfer ;;
 run)
     if command -v npm >/dev/null; then
         packages_of_node docs/viewer "/docs/ will be a plain page"

@@ -5,6 +5,7 @@
 
 #include <apr_lib.h>
 #include <apr_strings.h>
+#include <ap_mpm.h>
 #include <http_log.h>
 
 #include "svc_ap_db.h"
@@ -13,7 +14,7 @@
 #include "svc_endpoint.h"
 #include "svc_link.h"
 
-static const char *server_name(const server_rec *s, apr_pool_t *pool)
+const char *svc_ap_check_server_name(const server_rec *s, apr_pool_t *pool)
 {
     if (!s->is_virtual)
         return "the main server";
@@ -23,12 +24,10 @@ static const char *server_name(const server_rec *s, apr_pool_t *pool)
                         s->defn_name ? s->defn_name : "?", s->defn_line_number);
 }
 
-/* The directive of SERVICE with this noun: "TicketsPublish". */
 static const char *directive(const char *service, const char *noun,
                              apr_pool_t *pool)
 {
-    return apr_psprintf(pool, "%c%s%s", apr_toupper(service[0]), service + 1,
-                        noun);
+    return svc_ap_conf_directive(service, noun, pool);
 }
 
 /* --- keys ---------------------------------------------------------------------- */
@@ -132,6 +131,21 @@ static const char *check_open(const svc_ap_conf_t *conf, const char *service,
                         directive(service, "InsecureEndpoint", pool));
 }
 
+/* That two directives name one endpoint, or two of which one is in the way of
+ * the other. */
+static const char *both(const char *name, const char *endpoint,
+                        const char *other_name, const char *other,
+                        apr_pool_t *pool)
+{
+    if (strcmp(endpoint, other) == 0)
+        return apr_psprintf(pool, "%s and %s are both %s: each needs an "
+                                  "endpoint of its own", name, other_name,
+                            endpoint);
+    return apr_psprintf(pool, "%s %s and %s %s cannot both be bound: each "
+                              "needs an endpoint of its own", name, endpoint,
+                        other_name, other);
+}
+
 static const char *check_bound(const svc_ap_conf_t *conf, const char *service,
                                apr_pool_t *pool)
 {
@@ -141,17 +155,25 @@ static const char *check_bound(const svc_ap_conf_t *conf, const char *service,
     const char *refusal;
 
     if (conf->publish && conf->replay &&
-        strcmp(conf->publish, conf->replay) == 0)
-        return apr_psprintf(pool, "%s and %s are both %s: each needs an "
-                                  "endpoint of its own",
-                            directive(service, "Publish", pool),
-                            directive(service, "Replay", pool), conf->publish);
+        svc_endpoint_clashes(conf->publish, conf->replay))
+        return both(directive(service, "Publish", pool),
+                    conf->publish,
+                    directive(service, "Replay", pool),
+                    conf->replay, pool);
     if (conf->curve)
         return NULL; /* for those on the list alone */
     refusal = check_open(conf, service, "Publish", conf->publish, remedy, pool);
     return refusal ? refusal
                    : check_open(conf, service, "Replay", conf->replay, remedy,
                                 pool);
+}
+
+/* Does who connects to ENDPOINT (may be NULL) reach this service? */
+static int is_own(const svc_ap_conf_t *conf, const char *endpoint)
+{
+    return endpoint &&
+           ((conf->publish && svc_endpoint_leads_to(endpoint, conf->publish)) ||
+            (conf->replay && svc_endpoint_leads_to(endpoint, conf->replay)));
 }
 
 static const char *check_subscription(const svc_ap_conf_t *conf,
@@ -162,10 +184,11 @@ static const char *check_subscription(const svc_ap_conf_t *conf,
     static const char remedy[] = "or its server key as the third argument";
     const char *refusal;
 
-    if (conf->publish && strcmp(peer->publish, conf->publish) == 0)
+    if (is_own(conf, peer->publish) || is_own(conf, peer->replay))
         return apr_psprintf(pool, "%s %s follows this service itself",
                             directive(service, "Subscribe", pool),
-                            peer->publish);
+                            is_own(conf, peer->publish) ? peer->publish
+                                                        : peer->replay);
     if (peer->server_key)
         return conf->curve
                    ? NULL
@@ -266,6 +289,9 @@ static const char *check_shared(const svc_ap_conf_t *a, const svc_ap_conf_t *b,
     if (a->idempotency_ttl >= 0 && b->idempotency_ttl >= 0 &&
         a->idempotency_ttl != b->idempotency_ttl)
         noun = "IdempotencyTTL";
+    if (a->leaves_schema >= 0 && b->leaves_schema >= 0 &&
+        a->leaves_schema != b->leaves_schema)
+        noun = "Schema";
     if (a->subscribe && b->subscribe &&
         !follows_same(a->subscribe, b->subscribe))
         noun = "Subscribe";
@@ -280,6 +306,8 @@ static const char *check_shared(const svc_ap_conf_t *a, const svc_ap_conf_t *b,
 static const char *check_pair(const svc_ap_conf_t *a, const svc_ap_conf_t *b,
                               const char *service, apr_pool_t *pool)
 {
+    const char *names[] = { directive(service, "Publish", pool),
+                            directive(service, "Replay", pool) };
     const char *mine[] = { a->publish, a->replay };
     const char *theirs[] = { b->publish, b->replay };
     int i, k;
@@ -289,11 +317,14 @@ static const char *check_pair(const svc_ap_conf_t *a, const svc_ap_conf_t *b,
         return check_shared(a, b, service, pool);
     for (i = 0; i < 2; i++) {
         for (k = 0; k < 2; k++) {
-            if (mine[i] && is_same(mine[i], theirs[k]))
-                return apr_psprintf(pool, "%s %s is used for two databases: "
-                                          "each needs an endpoint of its own",
-                                    directive(service, i ? "Replay" : "Publish",
-                                              pool), mine[i]);
+            if (!mine[i] || !theirs[k] ||
+                !svc_endpoint_clashes(mine[i], theirs[k]))
+                continue;
+            if (strcmp(mine[i], theirs[k]) != 0)
+                return both(names[i], mine[i], names[k], theirs[k], pool);
+            return apr_psprintf(pool, "%s %s is used for two databases: each "
+                                      "needs an endpoint of its own", names[i],
+                                mine[i]);
         }
     }
     return NULL;
@@ -307,21 +338,26 @@ static const char *check_taken(const svc_ap_conf_t *conf, const char *service,
     static const char key[] = "svc_ap_check_endpoints_1";
     const char *mine[] = { conf->publish, conf->replay };
     void *found = NULL;
-    apr_table_t *taken;
-    const char *other;
-    int i;
+    apr_table_t *taken; /* endpoint -> directive */
+    const apr_array_header_t *entries;
+    int i, k;
 
     apr_pool_userdata_get(&found, key, pconf);
     taken = found ? found : apr_table_make(pconf, 8);
     apr_pool_userdata_setn(taken, key, NULL, pconf);
+    entries = apr_table_elts(taken);
     for (i = 0; i < 2; i++) {
-        const char *name = directive(service, i ? "Replay" : "Publish", pconf);
+        const char *name = directive(
+            service, i ? "Replay" : "Publish", pconf);
 
-        other = mine[i] ? apr_table_get(taken, mine[i]) : NULL;
-        if (other && strcmp(other, name) != 0)
-            return apr_psprintf(pool, "%s and %s are both %s: each needs an "
-                                      "endpoint of its own", other, name,
-                                mine[i]);
+        for (k = 0; mine[i] && k < entries->nelts; k++) {
+            const apr_table_entry_t *other =
+                &APR_ARRAY_IDX(entries, k, apr_table_entry_t);
+
+            if (strcmp(other->val, name) != 0 &&
+                svc_endpoint_clashes(other->key, mine[i]))
+                return both(other->val, other->key, name, mine[i], pool);
+        }
         if (mine[i])
             apr_table_setn(taken, mine[i], name);
     }
@@ -331,8 +367,32 @@ static const char *check_taken(const svc_ap_conf_t *conf, const char *service,
 static int refuse(const server_rec *s, const char *refusal, apr_pool_t *pool)
 {
     ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, 0, s,
-                 "SVC050: %s: %s", server_name(s, pool), refusal);
+                 "SVC050: %s: %s", svc_ap_check_server_name(s, pool),
+                 refusal);
     return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/* With fewer connections than threads the gate of svc_ap_db makes readers wait:
+ * slow, but safe. */
+static void check_max(const server_rec *s, const svc_ap_conf_t *conf,
+                      apr_pool_t *pconf, apr_pool_t *pool)
+{
+    static const char key[] = "svc_ap_check_max_1"; /* said once, by either */
+    int max = conf->dbd_max > 0 ? conf->dbd_max : SVC_AP_DB_MAX, threads;
+    void *said = NULL;
+
+    apr_pool_userdata_get(&said, key, pconf);
+    if (said || ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS ||
+        max >= threads)
+        return;
+    apr_pool_userdata_setn(key, key, NULL, pconf);
+    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, s,
+                 "SVC054: %s: DBDMax %d%s is less than the %d threads of a "
+                 "process (ThreadsPerChild): as many can read at once, the "
+                 "others wait for them; DBDMax %d lets all",
+                 svc_ap_check_server_name(s, pool), max,
+                 conf->dbd_max > 0 ? "" : ", the default,", threads,
+                 threads + 4);
 }
 
 int svc_ap_check_config(module *module, const char *service, server_rec *main,
@@ -358,11 +418,12 @@ int svc_ap_check_config(module *module, const char *service, server_rec *main,
         }
         if ((refusal = check_taken(conf, service, pconf, scratch)))
             return refuse(s, refusal, scratch);
+        check_max(s, conf, pconf, scratch);
         if (!conf->has_auth)
             ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, s,
                          "SVC051: %s: SetHandler %s without AuthType: what "
                          "needs a user will answer 500",
-                         server_name(s, scratch), service);
+                         svc_ap_check_server_name(s, scratch), service);
     }
     return OK;
 }

@@ -14,4 +14,7 @@
 int svc_ap_check_config(module *module, const char *service, server_rec *main,
                         apr_pool_t *pconf, apr_pool_t *scratch);
 
+/* What an operator calls S: "the virtual host www.example (FILE:LINE)". */
+const char *svc_ap_check_server_name(const server_rec *s, apr_pool_t *pool);
+
 #endif

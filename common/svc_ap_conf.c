@@ -17,6 +17,13 @@ static svc_ap_conf_t *conf_of(const cmd_parms *cmd)
                                 (module *)cmd->info);
 }
 
+const char *svc_ap_conf_directive(const char *service, const char *noun,
+                                  apr_pool_t *pool)
+{
+    return apr_psprintf(pool, "%c%s%s", apr_toupper(service[0]), service + 1,
+                        noun);
+}
+
 static const char *set_endpoint(const char **field, cmd_parms *cmd,
                                 const char *arg)
 {
@@ -159,6 +166,16 @@ const char *svc_ap_conf_set_idempotency_ttl(cmd_parms *cmd, void *dir,
                               366 * 86400);
 }
 
+const char *svc_ap_conf_set_schema(cmd_parms *cmd, void *dir, const char *arg)
+{
+    (void)dir;
+    if (strcasecmp(arg, "auto") != 0 && strcasecmp(arg, "off") != 0)
+        return apr_psprintf(cmd->pool, "%s must be Auto or Off",
+                            cmd->cmd->name);
+    conf_of(cmd)->leaves_schema = strcasecmp(arg, "off") == 0;
+    return NULL;
+}
+
 const char *svc_ap_conf_set_insecure_endpoint(cmd_parms *cmd, void *dir, int on)
 {
     (void)dir;
@@ -244,6 +261,7 @@ void svc_ap_conf_init(svc_ap_conf_t *conf)
     conf->max_body = -1;
     conf->retention = -1;
     conf->idempotency_ttl = -1;
+    conf->leaves_schema = -1;
     conf->allows_insecure = -1;
 }
 
@@ -272,6 +290,8 @@ void svc_ap_conf_merge(svc_ap_conf_t *merged, const svc_ap_conf_t *base,
     merged->idempotency_ttl = add->idempotency_ttl >= 0
                                   ? add->idempotency_ttl
                                   : base->idempotency_ttl;
+    merged->leaves_schema = add->leaves_schema >= 0 ? add->leaves_schema
+                                                    : base->leaves_schema;
     merged->allows_insecure = add->allows_insecure >= 0
                                   ? add->allows_insecure
                                   : base->allows_insecure;

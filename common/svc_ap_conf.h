@@ -37,6 +37,8 @@ typedef struct svc_ap_conf_t {
                                 -1: not set */
     apr_int64_t idempotency_ttl; /* seconds that a key is remembered; -1: not
                                     set */
+    int leaves_schema;       /* tables are not made or changed here; -1: not
+                                set */
     int allows_insecure;     /* endpoints that are not loopback; -1: not set */
     struct svc_ap_instance_t *instance; /* set in post_config; NULL: not used */
 } svc_ap_conf_t;
@@ -53,36 +55,67 @@ typedef struct svc_ap_conf_dir_t {
 #define SVC_AP_CONF_RETENTION 7    /* days, the default */
 #define SVC_AP_CONF_IDEMPOTENCY_TTL 86400 /* seconds, the default */
 
+/* The text that `httpd -L` has about a directive: what is written after its name,
+ * what holds without it, and what it does. The manual says the same, and
+ * t/layout.t compares. */
+#define SVC_AP_CONF_HELP(arguments, otherwise, text) \
+    arguments " (default: " otherwise "): " text
+
 /* Directives of one service; PREFIX is "Tickets" or "Orders", MODULE the
  * address of its module record. */
 #define SVC_AP_CONF_COMMANDS(prefix, module) \
     AP_INIT_TAKE1(prefix "Publish", svc_ap_conf_set_publish, module, \
                   RSRC_CONF, \
-                  "endpoint to publish events on, e.g. tcp://127.0.0.1:5556"), \
+                  SVC_AP_CONF_HELP("ENDPOINT", "none", \
+                                   "bind the PUB socket there")), \
     AP_INIT_TAKE1(prefix "Replay", svc_ap_conf_set_replay, module, RSRC_CONF, \
-                  "endpoint to answer replay requests on"), \
+                  SVC_AP_CONF_HELP("ENDPOINT", "none", \
+                                   "bind the ROUTER socket that answers " \
+                                   "replay requests there")), \
     AP_INIT_TAKE123(prefix "Subscribe", svc_ap_conf_set_subscribe, module, \
                     RSRC_CONF, \
-                    "publish and replay endpoint of a service to follow, and " \
-                    "its public key"), \
+                    SVC_AP_CONF_HELP("PUB-ENDPOINT [REPLAY-ENDPOINT " \
+                                     "[SERVER-KEY]]", "none", \
+                                     "follow the publisher there; may be " \
+                                     "repeated")), \
     AP_INIT_TAKE1(prefix "CurvePublicKey", svc_ap_conf_set_curve_public, \
-                  module, RSRC_CONF, "file of this service's public key"), \
+                  module, RSRC_CONF, \
+                  SVC_AP_CONF_HELP("FILE", "none", \
+                                   "the public key of this service")), \
     AP_INIT_TAKE1(prefix "CurveSecretKey", svc_ap_conf_set_curve_secret, \
-                  module, RSRC_CONF, "file of this service's secret key"), \
+                  module, RSRC_CONF, \
+                  SVC_AP_CONF_HELP("FILE", "none", "its secret key")), \
     AP_INIT_TAKE1(prefix "CurveAllow", svc_ap_conf_set_curve_allow, module, \
-                  RSRC_CONF, "file of the public keys that may connect"), \
+                  RSRC_CONF, \
+                  SVC_AP_CONF_HELP("FILE", "none", \
+                                   "the public keys of those who may " \
+                                   "connect")), \
     AP_INIT_TAKE1(prefix "MaxBody", svc_ap_conf_set_max_body, module, \
-                  RSRC_CONF, "largest request body in bytes, 65536 by default"), \
+                  RSRC_CONF, \
+                  SVC_AP_CONF_HELP("BYTES", \
+                                   APR_STRINGIFY(SVC_AP_CONF_MAX_BODY), \
+                                   "a larger request body is answered 413")), \
     AP_INIT_TAKE1(prefix "Retention", svc_ap_conf_set_retention, module, \
                   RSRC_CONF, \
-                  "days that events are kept, 7 by default, 0 for ever"), \
+                  SVC_AP_CONF_HELP("DAYS", \
+                                   APR_STRINGIFY(SVC_AP_CONF_RETENTION), \
+                                   "how long the event log is kept; 0: for " \
+                                   "ever")), \
     AP_INIT_TAKE1(prefix "IdempotencyTTL", svc_ap_conf_set_idempotency_ttl, \
                   module, RSRC_CONF, \
-                  "seconds that an Idempotency-Key is remembered, 86400 by " \
-                  "default"), \
+                  SVC_AP_CONF_HELP("SECONDS", \
+                                   APR_STRINGIFY(SVC_AP_CONF_IDEMPOTENCY_TTL), \
+                                   "how long an Idempotency-Key is " \
+                                   "remembered")), \
+    AP_INIT_TAKE1(prefix "Schema", svc_ap_conf_set_schema, module, RSRC_CONF, \
+                  SVC_AP_CONF_HELP("Auto|Off", "Auto", \
+                                   "Auto: the tables are made and upgraded " \
+                                   "here; Off: they are left as they are")), \
     AP_INIT_FLAG(prefix "InsecureEndpoint", \
                  svc_ap_conf_set_insecure_endpoint, module, RSRC_CONF, \
-                 "On: endpoints may be reachable from other machines"), \
+                 SVC_AP_CONF_HELP("On|Off", "Off", \
+                                  "allow endpoints that other machines can " \
+                                  "reach without keys")), \
     AP_INIT_RAW_ARGS("DBDriver", svc_ap_conf_see_driver, module, RSRC_CONF, \
                      "mod_dbd's: the database driver"), \
     AP_INIT_RAW_ARGS("DBDParams", svc_ap_conf_see_params, module, RSRC_CONF, \
@@ -112,6 +145,7 @@ const char *svc_ap_conf_set_retention(cmd_parms *cmd, void *dir,
                                       const char *arg);
 const char *svc_ap_conf_set_idempotency_ttl(cmd_parms *cmd, void *dir,
                                             const char *arg);
+const char *svc_ap_conf_set_schema(cmd_parms *cmd, void *dir, const char *arg);
 const char *svc_ap_conf_set_insecure_endpoint(cmd_parms *cmd, void *dir,
                                               int on);
 const char *svc_ap_conf_see_driver(cmd_parms *cmd, void *dir, const char *args);
@@ -120,6 +154,10 @@ const char *svc_ap_conf_see_max(cmd_parms *cmd, void *dir, const char *args);
 const char *svc_ap_conf_see_handler(cmd_parms *cmd, void *dir,
                                     const char *args);
 const char *svc_ap_conf_see_auth(cmd_parms *cmd, void *dir, const char *args);
+
+/* The directive of SERVICE with this NOUN: "TicketsPublish". */
+const char *svc_ap_conf_directive(const char *service, const char *noun,
+                                  apr_pool_t *pool);
 
 /* Reads ARG as a whole number from MIN to MAX into OUT; the sentence to refuse
  * it with otherwise. */

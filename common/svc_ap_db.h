@@ -13,6 +13,7 @@
 #include "svc_db.h"
 
 #define SVC_AP_DB_WAIT_MS 5000 /* for a connection */
+#define SVC_AP_DB_MAX 10       /* mod_dbd's DBDMax unless it is set */
 
 typedef struct svc_ap_db_gate_t svc_ap_db_gate_t;
 

@@ -16,9 +16,10 @@
 #define SQLITE_BUSY_CODE 5
 #define BUSY_MS 2000
 #define BUSY_PAUSE_MS 20
-#define CHECKPOINT_PAGES 4000
-#define PAGES_PER_COMMIT 8 /* of small transactions, besides one per row */
 #define LIMIT_MS(seconds) ((seconds) ? (seconds) * 1000 + 500 : 0) /* watch */
+#define ARGS(run) /* apr_dbd lacks a const */ \
+    svc_db_sql_count((run)->sql->text[(run)->db->engine]), \
+        (const char **)(run)->args
 #define END_OF_ROWS (-1) /* what apr_dbd_get_row answers after the last */
 
 static const char begins[] = "BEGIN"; /* in the words of each engine */
@@ -35,9 +36,9 @@ struct svc_db_t {
     svc_db_watch_t *watch;  /* NULL: there is no server that could hang */
     int limit_s;            /* of a statement; 0: none */
     int is_hung;            /* the watch ended the last one */
-    int in_transaction;
-    int last_code; /* of the last failure */
-    int written; /* about how many pages of log since the last checkpoint */
+    int in_transaction, last_code; /* of the last failure */
+    int was_undone; /* the transaction, by the server, in favour of another */
+    svc_db_session_log_t log; /* SQLite's write-ahead log */
 };
 
 struct svc_db_row_t {
@@ -48,13 +49,12 @@ struct svc_db_row_t {
 
 svc_db_engine_t svc_db_engine_of(const char *driver)
 {
-    if (strcmp(driver, "sqlite3") == 0)
-        return SVC_DB_SQLITE;
-    if (strcmp(driver, "pgsql") == 0)
-        return SVC_DB_PGSQL;
-    if (strcmp(driver, "mysql") == 0)
-        return SVC_DB_MYSQL;
-    return SVC_DB_ENGINES;
+    static const char *const names[] = { "sqlite3", "pgsql", "mysql" };
+    svc_db_engine_t engine = SVC_DB_SQLITE;
+
+    while (engine < SVC_DB_ENGINES && strcmp(driver, names[engine]) != 0)
+        engine++;
+    return engine;
 }
 
 void svc_db_setup(apr_pool_t *pool)
@@ -69,6 +69,7 @@ static svc_err_t *failure(svc_db_t *db, int code, const char *doing,
     svc_err_kind_t kind = svc_db_class(db->engine, code, text);
 
     db->last_code = code;
+    db->was_undone = svc_db_class_is_conflict(db->engine, code, text);
     return svc_err_ours(pool, kind,
                         kind == SVC_ERR_INTERNAL
                             ? "The database refused a statement"
@@ -97,7 +98,6 @@ static void wait_begin(svc_db_t *db)
 {
     void *native = apr_dbd_native_handle(db->driver, db->handle);
 
-    db->is_hung = 0;
     if (db->watch)
         svc_db_watch_begin(db->watch, svc_db_session_socket(db->engine, native),
                            LIMIT_MS(db->limit_s));
@@ -119,6 +119,13 @@ static svc_err_t *say(svc_db_t *db, const char *sql, apr_pool_t *pool)
     wait_end(db);
     return code && !svc_db_session_is_nothing(db->engine, code, sql)
                ? failure(db, code, sql, pool) : NULL;
+}
+
+static const char *in_words(svc_db_t *db, const char *sql, apr_pool_t *pool)
+{
+    return sql == begins ? svc_db_session_begin(db->engine, db->is_pooled,
+                                                db->limit_s, pool)
+                         : sql;
 }
 
 /* PostgreSQL: learns who answers, and whether he will do. */
@@ -159,6 +166,9 @@ static svc_err_t *set_up(svc_db_t *db, apr_pool_t *pool)
     statement = svc_db_session_setup(db->engine, db->is_pooled);
     for (; *statement && !err; statement++)
         err = say(db, *statement, pool);
+    if (!err && db->engine == SVC_DB_SQLITE)
+        err = svc_db_session_log(
+            &db->log, apr_dbd_native_handle(db->driver, db->handle), pool);
     db->is_set_up = !err;
     return err;
 }
@@ -180,8 +190,7 @@ svc_err_t *svc_db_open(svc_db_t **out, const char *driver_name,
                             "apr_dbd has no driver \"%s\" here", driver_name);
     apr_pool_create(&pool, parent);
     params = svc_db_session_params(svc_db_engine_of(driver_name), params, pool);
-    if (apr_dbd_open_ex(driver, pool, params, &handle, &reason) !=
-        APR_SUCCESS) {
+    if (apr_dbd_open_ex(driver, pool, params, &handle, &reason)) {
         err = svc_err_ours(scratch, SVC_ERR_UNAVAILABLE,
                            "The database is not available",
                            "cannot open the database: %s",
@@ -255,23 +264,6 @@ static int try_again(svc_db_t *db, const svc_err_t *err, apr_int64_t begin,
     return 1;
 }
 
-svc_err_t *svc_db_text(svc_db_t *db, const char *sql, apr_pool_t *pool)
-{
-    apr_int64_t begin = svc_time_ticks();
-    int has_forgotten = 0;
-    svc_err_t *err;
-
-    do {
-        err = set_up(db, pool);
-        if (!err && *sql)
-            err = say(db, sql == begins ? svc_db_session_begin(
-                                              db->engine, db->is_pooled,
-                                              db->limit_s, pool)
-                                        : sql, pool);
-    } while (err && try_again(db, err, begin, &has_forgotten));
-    return err;
-}
-
 svc_err_t *svc_db_limit(svc_db_t *db, int seconds, apr_pool_t *pool)
 {
     const char *sql = svc_db_session_limit(db->engine, seconds, db->is_pooled,
@@ -285,7 +277,10 @@ svc_err_t *svc_db_limit(svc_db_t *db, int seconds, apr_pool_t *pool)
 
 svc_err_t *svc_db_begin(svc_db_t *db, apr_pool_t *pool)
 {
-    svc_err_t *err = svc_db_text(db, begins, pool);
+    svc_err_t *err;
+
+    db->was_undone = 0;
+    err = svc_db_text(db, begins, pool);
 
     db->in_transaction = !err;
     return err;
@@ -296,7 +291,6 @@ svc_err_t *svc_db_commit(svc_db_t *db, apr_pool_t *pool)
     svc_err_t *err = svc_db_text(db, "COMMIT", pool);
 
     db->in_transaction = err != NULL;
-    db->written += PAGES_PER_COMMIT;
     return err;
 }
 
@@ -304,6 +298,11 @@ void svc_db_rollback(svc_db_t *db, apr_pool_t *pool)
 {
     svc_db_text(db, "ROLLBACK", pool);
     db->in_transaction = 0;
+}
+
+int svc_db_was_undone(const svc_db_t *db)
+{
+    return db->was_undone;
 }
 
 /* The name is new each time, in this session: both modules share mod_dbd's, and
@@ -339,48 +338,49 @@ static svc_err_t *prepare(apr_dbd_prepared_t **out, svc_db_t *db,
 /* A query or a change on its way. */
 typedef struct execution_t {
     svc_db_t *db;
-    const svc_db_sql_t *sql;
+    const svc_db_sql_t *sql; /* NULL: text, without a result */
     const char *const *args;
     svc_db_row_fn fn; /* NULL: a change */
     void *baton;
     int changed;        /* out, of a change */
     svc_err_t *refused; /* out: what fn said; not a failure of the statement */
     apr_pool_t *pool;
+    const char *text;
 } execution_t;
 
-static svc_err_t *change(execution_t *run, apr_dbd_prepared_t *statement,
-                         int nargs, const char **values)
+static svc_err_t *change(execution_t *run, apr_dbd_prepared_t *statement)
 {
     svc_db_t *db = run->db;
     int code;
 
     wait_begin(db);
     code = apr_dbd_pquery(db->driver, run->pool, db->handle, &run->changed,
-                          statement, nargs, values);
+                          statement, ARGS(run));
     wait_end(db);
     if (svc_db_session_is_nothing(db->engine, code,
                                   run->sql->text[db->engine]))
         code = run->changed = 0;
     if (code)
         return failure(db, code, run->sql->label, run->pool);
-    db->written += run->changed;
     return NULL;
 }
 
-/* Random access keeps the pgsql driver from hiding errors and from sleeping on an
+/* STATEMENT may be NULL: then the SQL is sent as text, for there are no arguments.
+ * Random access keeps the pgsql driver from hiding errors and from sleeping on an
  * empty result; only mysql cannot step through it. Either has all rows at once. */
-static svc_err_t *query(execution_t *run, apr_dbd_prepared_t *statement,
-                        int nargs, const char **values)
+static svc_err_t *query(execution_t *run, apr_dbd_prepared_t *statement)
 {
     svc_db_t *db = run->db;
     apr_dbd_results_t *results = NULL;
     svc_db_row_t row = { db, NULL, run->pool };
-    int code;
+    int random = db->engine != SVC_DB_MYSQL, code;
 
     wait_begin(db);
-    code = apr_dbd_pselect(db->driver, run->pool, db->handle, &results,
-                           statement, db->engine != SVC_DB_MYSQL, nargs,
-                           values);
+    code = statement
+               ? apr_dbd_pselect(db->driver, run->pool, db->handle, &results,
+                                 statement, random, ARGS(run))
+               : apr_dbd_select(db->driver, run->pool, db->handle, &results,
+                                run->sql->text[db->engine], random);
     wait_end(db);
     if (code)
         return failure(db, code, run->sql->label, run->pool);
@@ -395,19 +395,45 @@ static svc_err_t *query(execution_t *run, apr_dbd_prepared_t *statement,
                : failure(db, code, run->sql->label, run->pool);
 }
 
+static svc_err_t *take_int(void *baton, const svc_db_row_t *row)
+{
+    *(apr_int64_t *)baton = svc_db_row_int(row, 0);
+    return NULL;
+}
+
+/* A node of Galera that undoes a transaction while a statement is prepared tells
+ * nobody (MariaDB 10.11): what follows would be committed without the rest. */
+static svc_err_t *confirm(svc_db_t *db, apr_pool_t *pool)
+{
+    apr_int64_t is_there = 0;
+    execution_t run = { db, &svc_db_session_transaction, NULL, take_int,
+                        &is_there, 0, NULL, pool, NULL };
+    svc_err_t *err = query(&run, NULL);
+
+    if (err || is_there)
+        return err;
+    db->was_undone = 1;
+    return svc_err_ours(pool, SVC_ERR_RETRY, "The database is not available",
+                        "the transaction was undone by another one");
+}
+
 static svc_err_t *attempt(execution_t *run)
 {
     svc_db_t *db = run->db;
-    int nargs = svc_db_sql_count(run->sql->text[db->engine]);
-    const char **values = (const char **)run->args; /* apr_dbd lacks a const */
     apr_dbd_prepared_t *statement = NULL;
-    svc_err_t *err;
+    int count = db->count;
+    svc_err_t *err = set_up(db, run->pool);
 
-    if ((err = set_up(db, run->pool)) ||
-        (err = prepare(&statement, db, run->sql, run->pool)))
+    if (!err && !run->sql)
+        return *run->text ? say(db, in_words(db, run->text, run->pool),
+                                run->pool)
+                          : NULL;
+    if (err || (err = prepare(&statement, db, run->sql, run->pool)))
         return err;
-    return run->fn ? query(run, statement, nargs, values)
-                   : change(run, statement, nargs, values);
+    if (db->count > count && db->in_transaction && db->engine == SVC_DB_MYSQL &&
+        (err = confirm(db, run->pool)))
+        return err;
+    return run->fn ? query(run, statement) : change(run, statement);
 }
 
 static svc_err_t *execute(execution_t *run)
@@ -422,10 +448,17 @@ static svc_err_t *execute(execution_t *run)
     return err ? err : run->refused;
 }
 
+svc_err_t *svc_db_text(svc_db_t *db, const char *sql, apr_pool_t *pool)
+{
+    execution_t run = { .db = db, .text = sql, .pool = pool };
+
+    return execute(&run);
+}
+
 svc_err_t *svc_db_run(int *changed, svc_db_t *db, const svc_db_sql_t *sql,
                       const char *const *args, apr_pool_t *pool)
 {
-    execution_t run = { db, sql, args, NULL, NULL, 0, NULL, pool };
+    execution_t run = { db, sql, args, NULL, NULL, 0, NULL, pool, NULL };
     svc_err_t *err = execute(&run);
 
     if (changed)
@@ -437,15 +470,9 @@ svc_err_t *svc_db_each(svc_db_t *db, const svc_db_sql_t *sql,
                        const char *const *args, svc_db_row_fn fn, void *baton,
                        apr_pool_t *pool)
 {
-    execution_t run = { db, sql, args, fn, baton, 0, NULL, pool };
+    execution_t run = { db, sql, args, fn, baton, 0, NULL, pool, NULL };
 
     return execute(&run);
-}
-
-static svc_err_t *take_int(void *baton, const svc_db_row_t *row)
-{
-    *(apr_int64_t *)baton = svc_db_row_int(row, 0);
-    return NULL;
 }
 
 svc_err_t *svc_db_get(apr_int64_t *out, svc_db_t *db, const svc_db_sql_t *sql,
@@ -485,14 +512,15 @@ svc_err_t *svc_db_now(apr_int64_t *out, svc_db_t *db, apr_pool_t *pool)
 
 int svc_db_needs_checkpoint(const svc_db_t *db)
 {
-    return db->engine == SVC_DB_SQLITE && db->written >= CHECKPOINT_PAGES;
+    return db->engine == SVC_DB_SQLITE &&
+           db->log.pages - db->log.done >= SVC_DB_SESSION_LOG_PAGES;
 }
 
 void svc_db_checkpoint(svc_db_t *db)
 {
     int changed;
 
-    db->written = 0;
+    db->log.done = db->log.pages;
     /* Its answer is a row, which the driver calls a failure (code 100). */
     if (db->engine == SVC_DB_SQLITE)
         apr_dbd_query(db->driver, db->handle, &changed,

@@ -64,6 +64,10 @@ svc_err_t *svc_db_begin(svc_db_t *db, apr_pool_t *pool);
 svc_err_t *svc_db_commit(svc_db_t *db, apr_pool_t *pool);
 void svc_db_rollback(svc_db_t *db, apr_pool_t *pool);
 
+/* Did the transaction that failed last lose to another one, and was undone by the
+ * server as a whole, COMMIT or not? Then the connection can be used on. */
+int svc_db_was_undone(const svc_db_t *db);
+
 /* Runs a statement that changes rows. CHANGED (may be NULL) gets their number.
  * ARGS has one text for each parameter; NULL is SQL's NULL. */
 svc_err_t *svc_db_run(int *changed, svc_db_t *db, const svc_db_sql_t *sql,
@@ -89,8 +93,10 @@ const char *svc_db_arg(apr_int64_t value, apr_pool_t *pool);
 /* The clock of the database server, in milliseconds since 1970. */
 svc_err_t *svc_db_now(apr_int64_t *out, svc_db_t *db, apr_pool_t *pool);
 
-/* SQLite: has this connection written so much since its last checkpoint that
- * the next one is due? Never on the other engines. */
+/* SQLite: has the write-ahead log, by whoever wrote to it, grown so much since
+ * this connection's last checkpoint that the next one is due? A new connection
+ * begins with one: the one before may have failed because the disk is full, of
+ * that log. Never on the other engines. */
 int svc_db_needs_checkpoint(const svc_db_t *db);
 
 /* SQLite: moves what the write-ahead log holds into the database file, and lets

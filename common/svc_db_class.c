@@ -7,6 +7,8 @@
 #include <dlfcn.h>
 #include <string.h>
 
+#define DEADLOCK 1213
+
 /* SQLite result codes (sqlite.org/rescode.html). */
 static svc_err_kind_t class_sqlite(int code, const char *text)
 {
@@ -48,8 +50,9 @@ static svc_err_kind_t class_pgsql(const char *text)
     static const char *const retry[] = { "40",    "55P03", "57P01", "57P02",
                                          "57P03", "08",    "25P03", "26000",
                                          "0A000" };
-    static const char *const unavailable[] = { "53", "57014", "58", "25006",
-                                               "42P01", "28", "3D000" };
+    static const char *const unavailable[] = { "53",    "57014", "58",
+                                               "25006", "42P01", "42501",
+                                               "28",    "3D000" };
     const char *state = text ? strstr(text, ":  ") : NULL;
     size_t i;
 
@@ -79,7 +82,8 @@ static svc_err_kind_t class_mysql(int code)
     case 1161:
     case 1184: /* aborted connection */
     case 1205: /* lock wait timeout */
-    case 1213: /* deadlock, or a certification failure of Galera */
+    case DEADLOCK: /* or a certification failure of Galera */
+    case 1180: /* error during COMMIT: Galera, a node that is being cut off */
     case 1243: /* unknown prepared statement */
     case 1317: /* query was interrupted */
     case 1412: /* table definition has changed */
@@ -120,6 +124,14 @@ svc_err_kind_t svc_db_class(svc_db_engine_t engine, int code, const char *text)
     default:
         return class_mysql(code);
     }
+}
+
+int svc_db_class_is_conflict(svc_db_engine_t engine, int code, const char *text)
+{
+    if (engine == SVC_DB_MYSQL)
+        return code == DEADLOCK;
+    return engine == SVC_DB_PGSQL && text &&
+           (strstr(text, ":  40001") || strstr(text, ":  40P01"));
 }
 
 void svc_db_class_session(void *native)

@@ -12,6 +12,11 @@
  * there by svc_db_class_session. */
 svc_err_kind_t svc_db_class(svc_db_engine_t engine, int code, const char *text);
 
+/* Did the server undo the whole transaction in favour of another one? That is
+ * known for sure then, also of a COMMIT. */
+int svc_db_class_is_conflict(svc_db_engine_t engine, int code,
+                             const char *text);
+
 /* Makes libpq say the SQLSTATE in its messages. NATIVE is the PGconn, or NULL.
  * apr_dbd loads libpq with its symbols visible, so nothing is linked. */
 void svc_db_class_session(void *native);

@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 
 #include "svc_db.h"
+#include "svc_db_mask.h"
 
 int svc_db_place_is_remote(long f_type)
 {
@@ -68,7 +69,8 @@ const char *svc_db_place_refusal(const char *driver, const char *params,
         return NULL;
     if (file[0] != '/')
         return apr_psprintf(pool, "DBDParams \"%s\" must be the absolute path "
-                                  "of a file: all processes share it", params);
+                                  "of a file: all processes share it",
+                            svc_db_mask(driver, params, pool));
     file = apr_pstrmemdup(pool, file, (apr_size_t)(strrchr(file, '/') - file));
     if (*file == '\0')
         file = "/";

@@ -11,7 +11,13 @@
 #include <apr_strings.h>
 
 #define MYSQL_DUPLICATE 1062
+#define MYSQL_NO_VARIABLE 1193
 #define OR_NOTHING " ON CONFLICT DO NOTHING"
+
+/* On Galera a SELECT, and the BEGIN of a transaction, waits until this node has
+ * what the others had committed before: what was answered by one machine is known
+ * to all. Not every server knows it. */
+#define SYNC_WAIT "SET SESSION wsrep_sync_wait = 1"
 
 const svc_db_sql_t svc_db_session_now = {
     "svc_db_now",
@@ -20,6 +26,10 @@ const svc_db_sql_t svc_db_session_now = {
       "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
       "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) "
       "DIV 1000" }
+};
+
+const svc_db_sql_t svc_db_session_transaction = {
+    "svc_db_transaction", { NULL, NULL, "SELECT @@in_transaction" }
 };
 
 /* libpq waits for ever for a server that took the connection and then hangs.
@@ -98,13 +108,22 @@ const char *svc_db_session_judge(int *is_pooled, void *native,
 #define PGSQL_TEXT \
     "SET client_encoding = 'UTF8'; SET standard_conforming_strings = on"
 
+/* What words and quotes mean. */
+#define MYSQL_NAMES "SET NAMES utf8mb4"
+#define MYSQL_MODE \
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES," \
+    "PIPES_AS_CONCAT,ANSI_QUOTES,NO_ENGINE_SUBSTITUTION'"
+
+const char svc_db_session_mysql[] = MYSQL_NAMES ";\n" MYSQL_MODE ";\n";
+
 const char *const *svc_db_session_setup(svc_db_engine_t engine, int is_pooled)
 {
     /* In SQLite the last statement must return no row, or the driver calls the
      * whole text a failure. */
     static const char *const sqlite[] = {
         "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; "
-        "PRAGMA busy_timeout=0; PRAGMA synchronous=FULL",
+        "PRAGMA busy_timeout=0; PRAGMA cache_size=-8192; "
+        "PRAGMA synchronous=FULL",
         NULL
     };
     static const char *const pgsql[] = {
@@ -115,12 +134,11 @@ const char *const *svc_db_session_setup(svc_db_engine_t engine, int is_pooled)
     static const char *const pooled[] = { PGSQL_TEXT, NULL };
     static const char *const mysql[] = {
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-        "SET NAMES utf8mb4",
-        "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,"
-        "PIPES_AS_CONCAT,ANSI_QUOTES,NO_ENGINE_SUBSTITUTION', "
-        "SESSION innodb_lock_wait_timeout = 4, "
+        MYSQL_NAMES,
+        MYSQL_MODE ", SESSION innodb_lock_wait_timeout = 4, "
         "SESSION idle_transaction_timeout = 10, "
         "SESSION max_statement_time = " SECONDS(SVC_DB_LIMIT_S),
+        SYNC_WAIT,
         NULL
     };
     static const char *const *const setup[SVC_DB_ENGINES] = { sqlite, pgsql,
@@ -173,8 +191,40 @@ const char *svc_db_session_sql(svc_db_engine_t engine, const char *sql,
 int svc_db_session_is_nothing(svc_db_engine_t engine, int code,
                               const char *sql)
 {
-    return engine == SVC_DB_MYSQL && code == MYSQL_DUPLICATE &&
-           is_or_nothing(sql);
+    if (engine != SVC_DB_MYSQL)
+        return 0;
+    return (code == MYSQL_DUPLICATE && is_or_nothing(sql)) ||
+           (code == MYSQL_NO_VARIABLE && strcmp(sql, SYNC_WAIT) == 0);
+}
+
+/* SQLite tells it after each commit. */
+static int note_log(void *baton, void *native, const char *name, int pages)
+{
+    svc_db_session_log_t *log = baton;
+
+    (void)native;
+    (void)name;
+    if (pages < log->done)
+        log->done = 0; /* it began anew */
+    log->pages = pages;
+    return 0;
+}
+
+svc_err_t *svc_db_session_log(svc_db_session_log_t *log, void *native,
+                              apr_pool_t *pool)
+{
+    void *(*set_hook)(void *, int (*)(void *, void *, const char *, int),
+                      void *);
+    void *symbol = dlsym(RTLD_DEFAULT, "sqlite3_wal_hook");
+
+    if (!symbol) /* it would grow without end */
+        return svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
+                            "The database is not available",
+                            "libsqlite3 does not show sqlite3_wal_hook");
+    memcpy(&set_hook, &symbol, sizeof(symbol));
+    log->done = -SVC_DB_SESSION_LOG_PAGES;
+    set_hook(native, note_log, log);
+    return NULL;
 }
 
 int svc_db_session_socket(svc_db_engine_t engine, void *native)

@@ -24,6 +24,10 @@ const char *svc_db_session_judge(int *is_pooled, void *native,
  * others find what it was told. */
 const char *const *svc_db_session_setup(svc_db_engine_t engine, int is_pooled);
 
+/* MariaDB: what a script says first, so that its words and quotes mean what they
+ * mean in our sessions. */
+extern const char svc_db_session_mysql[];
+
 /* What begins a transaction. With IS_POOLED it says what setup could not, and the
  * LIMIT of seconds, for this one. */
 const char *svc_db_session_begin(svc_db_engine_t engine, int is_pooled,
@@ -37,13 +41,32 @@ const char *svc_db_session_limit(svc_db_engine_t engine, int seconds,
 /* Gives the clock of the server, in milliseconds since 1970. */
 extern const svc_db_sql_t svc_db_session_now;
 
+/* MariaDB: gives 1 while the session is in a transaction, else 0. */
+extern const svc_db_sql_t svc_db_session_transaction;
+
 /* SQL as the engine knows it: MariaDB has no ON CONFLICT DO NOTHING at the end of
  * an INSERT. There a duplicate key is told from other refusals when it happens:
- * does CODE mean that? It undoes its own statement alone. */
+ * does CODE mean that, which undoes its own statement alone, or a setting that
+ * this server does not know and need not? */
 const char *svc_db_session_sql(svc_db_engine_t engine, const char *sql,
                                apr_pool_t *pool);
 int svc_db_session_is_nothing(svc_db_engine_t engine, int code,
                               const char *sql);
+
+#define SVC_DB_SESSION_LOG_PAGES 4000 /* between checkpoints */
+
+/* What a connection knows of SQLite's write-ahead log: how many pages it had, by
+ * whoever wrote them, at this connection's last commit, and at its last
+ * checkpoint. */
+typedef struct svc_db_session_log_t {
+    int pages;
+    int done; /* set by whoever makes one; before the first: so that it is due */
+} svc_db_session_log_t;
+
+/* Keeps LOG right from now on, for NATIVE's life; SQLite makes no checkpoints of
+ * its own then. */
+svc_err_t *svc_db_session_log(svc_db_session_log_t *log, void *native,
+                              apr_pool_t *pool);
 
 /* The socket of a driver's own connection, NATIVE; -1: not known. The drivers'
  * libraries are loaded with their symbols visible, so nothing is linked. */

@@ -72,3 +72,45 @@ int svc_endpoint_is_local(const char *text)
            strncmp(host, "[::1]:", 6) == 0 ||
            strncmp(host, "localhost:", 10) == 0;
 }
+
+/* The host, where "localhost" is the address that it stands for. */
+static const char *address_of(const char *text, size_t *length)
+{
+    *length = (size_t)(port_of(text) - host_of(text));
+    if (*length != 9 || strncmp(host_of(text), "localhost", 9) != 0)
+        return host_of(text);
+    return "127.0.0.1"; /* as long */
+}
+
+/* '4' or '6' when all addresses of that family are meant; else 0. */
+static int wildcard_of(const char *host, size_t length)
+{
+    if ((length == 1 && *host == '*') ||
+        (length == 7 && strncmp(host, "0.0.0.0", 7) == 0))
+        return '4';
+    return length == 4 && strncmp(host, "[::]", 4) == 0 ? '6' : 0;
+}
+
+int svc_endpoint_clashes(const char *a, const char *b)
+{
+    size_t mine, theirs;
+    const char *host, *other;
+
+    if (strncmp(a, "tcp://", 6) != 0 || strncmp(b, "tcp://", 6) != 0)
+        return strcmp(a, b) == 0;
+    if (apr_atoi64(port_of(a) + 1) != apr_atoi64(port_of(b) + 1))
+        return 0;
+    host = address_of(a, &mine);
+    other = address_of(b, &theirs);
+    if (wildcard_of(host, mine))
+        return wildcard_of(host, mine) == (*other == '[' ? '6' : '4');
+    if (wildcard_of(other, theirs))
+        return wildcard_of(other, theirs) == (*host == '[' ? '6' : '4');
+    return mine == theirs && strncmp(host, other, mine) == 0;
+}
+
+int svc_endpoint_leads_to(const char *text, const char *bound)
+{
+    return svc_endpoint_is_local(text) ? svc_endpoint_clashes(text, bound)
+                                       : strcmp(text, bound) == 0;
+}

@@ -13,4 +13,11 @@ const char *svc_endpoint_refusal(const char *text, int binds);
  * localhost. */
 int svc_endpoint_is_local(const char *text);
 
+/* True when A and B cannot both be bound on one machine. */
+int svc_endpoint_clashes(const char *a, const char *b);
+
+/* True when who connects to TEXT reaches the endpoint BOUND of this machine, as
+ * far as the texts tell: names are not looked up. */
+int svc_endpoint_leads_to(const char *text, const char *bound);
+
 #endif

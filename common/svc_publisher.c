@@ -7,6 +7,7 @@
 
 #include "svc_id.h"
 #include "svc_log.h"
+#include "svc_recent.h"
 #include "svc_time.h"
 
 #define HEARTBEAT_MS 1000
@@ -84,6 +85,8 @@ static void bind_sockets(svc_publisher_t *publisher, apr_int64_t now,
         if (!publisher->is_failing)
             svc_log(SVC_LOG_ERR, "SVC020: %s: %s; trying on", config->name,
                     err->detail);
+        if (!publisher->is_failing)
+            atomic_store(&config->stats->bind_failed_at, now);
         publisher->is_failing = 1;
         publisher->bind_at = now + BIND_AGAIN_MS;
     } else {
@@ -91,6 +94,7 @@ static void bind_sockets(svc_publisher_t *publisher, apr_int64_t now,
             svc_log(SVC_LOG_NOTICE, "SVC021: %s: endpoints bound",
                     config->name);
         publisher->is_failing = 0;
+        atomic_store(&config->stats->bind_failed_at, 0);
         publisher->bind_at = APR_INT64_MAX;
     }
 }
@@ -192,13 +196,21 @@ static svc_err_t *publish_new(int *again, svc_publisher_t *publisher,
         err = verify(publisher, db, scratch);
     if (err || publisher->is_astray)
         return err;
-    for (i = 0; i < rows->nelts; i++)
-        tell(publisher, &APR_ARRAY_IDX(rows, i, svc_stream_entry_t));
+    for (i = 0; i < rows->nelts; i++) {
+        const svc_stream_entry_t *row =
+            &APR_ARRAY_IDX(rows, i, svc_stream_entry_t);
+
+        tell(publisher, row);
+        if (i >= rows->nelts - SVC_STATS_RECENT)
+            svc_recent_remember(stats, 1, row->text, scratch);
+    }
     if (rows->nelts)
         keep(publisher, &APR_ARRAY_IDX(rows, rows->nelts - 1,
                                        svc_stream_entry_t));
     atomic_fetch_add(&stats->published, rows->nelts);
     atomic_store(&stats->published_to, publisher->position);
+    if (rows->nelts && publisher->position > atomic_load(&stats->head))
+        atomic_store(&stats->head, publisher->position);
     if (rows->nelts == SVC_REPLAY_MAX_PAGE) {
         *again = 1;
     } else {

@@ -5,6 +5,9 @@
 
 #include <apr_strings.h>
 
+#define MAX_TRIES 20
+#define PAUSE_MS 50
+
 /* TEXT with WORDS replaced by BY, everywhere. */
 static const char *replace(const char *text, const char *words, const char *by,
                            apr_pool_t *pool)
@@ -74,58 +77,75 @@ static const char *dialect(svc_db_engine_t engine, const char *ddl,
 
 /* One machine at a time; where there is one writers' lock for all, or where
  * every step can be repeated, nothing is needed. */
-static svc_err_t *lock(svc_db_t *db, const char *service, apr_pool_t *pool)
+static const char *lock_text(svc_db_engine_t engine, const char *service,
+                             apr_pool_t *pool)
 {
-    if (svc_db_engine(db) != SVC_DB_PGSQL)
+    if (engine != SVC_DB_PGSQL)
         return NULL;
-    return svc_db_text(
-        db, apr_psprintf(pool, "SELECT pg_advisory_xact_lock(hashtext("
-                               "current_schema() || ' %s'))", service), pool);
+    return apr_psprintf(pool, "SELECT pg_advisory_xact_lock(hashtext("
+                              "current_schema() || ' %s'))", service);
 }
 
-static svc_err_t *upgrade(svc_db_t *db, const svc_schema_t *schema,
-                          apr_int64_t from, apr_pool_t *pool)
+static void push(apr_array_header_t *statements, const char *sql)
 {
-    const char *set = apr_psprintf(
-        pool, "UPDATE %s_schema SET version = %d WHERE id = 1",
-        schema->service, schema->version);
-    apr_int64_t step;
-    int i;
-
-    for (step = from; step < schema->version; step++) {
-        for (i = 0; schema->steps[step][i]; i++) {
-            svc_err_t *err = svc_db_text(
-                db, dialect(svc_db_engine(db), schema->steps[step][i], pool),
-                pool);
-
-            if (err)
-                return err;
-        }
-    }
-    return svc_db_text(db, set, pool);
+    if (sql)
+        APR_ARRAY_PUSH(statements, const char *) = sql;
 }
 
-static svc_err_t *migrate(svc_db_t *db, const svc_schema_t *schema,
-                          apr_pool_t *pool)
+apr_array_header_t *svc_schema_begin(const svc_schema_t *schema,
+                                     svc_db_engine_t engine, int may_be_empty,
+                                     apr_pool_t *pool)
 {
+    apr_array_header_t *statements = apr_array_make(pool, 3, sizeof(char *));
     const char *create = apr_psprintf(
         pool,
         "CREATE TABLE IF NOT EXISTS %s_schema "
         "(id BIGINT NOT NULL PRIMARY KEY, version BIGINT NOT NULL)",
         schema->service);
-    const char *insert = apr_psprintf(
-        pool, "INSERT INTO %s_schema (id, version) VALUES (1, 0) "
-              "ON CONFLICT DO NOTHING", schema->service);
-    apr_int64_t version = -1;
-    svc_err_t *err;
 
-    if ((err = lock(db, schema->service, pool)) ||
-        (err = svc_db_limit(db, 0, pool)) || /* an index takes its time */
-        (err = svc_db_text(db, dialect(svc_db_engine(db), create, pool),
-                           pool)) ||
-        (err = svc_db_text(db, insert, pool)) ||
-        (err = svc_db_get(&version, db, &schema->read_version, NULL, pool)))
-        return err;
+    push(statements, lock_text(engine, schema->service, pool));
+    if (!may_be_empty)
+        return statements;
+    push(statements, dialect(engine, create, pool));
+    push(statements, apr_psprintf(pool, "INSERT INTO %s_schema (id, version) "
+                                        "VALUES (1, 0) ON CONFLICT DO NOTHING",
+                                  schema->service));
+    return statements;
+}
+
+apr_array_header_t *svc_schema_upgrade(const svc_schema_t *schema,
+                                       svc_db_engine_t engine, int from,
+                                       apr_pool_t *pool)
+{
+    apr_array_header_t *statements = apr_array_make(pool, 32, sizeof(char *));
+    int step, i;
+
+    for (step = from; step < schema->version; step++) {
+        for (i = 0; schema->steps[step][i]; i++)
+            push(statements, dialect(engine, schema->steps[step][i], pool));
+    }
+    push(statements, apr_psprintf(pool, "UPDATE %s_schema SET version = %d "
+                                        "WHERE id = 1",
+                                  schema->service, schema->version));
+    return statements;
+}
+
+static svc_err_t *run_all(svc_db_t *db, const apr_array_header_t *statements,
+                          apr_pool_t *pool)
+{
+    svc_err_t *err = NULL;
+    int i;
+
+    for (i = 0; i < statements->nelts && !err; i++)
+        err = svc_db_text(db, APR_ARRAY_IDX(statements, i, const char *), pool);
+    return err;
+}
+
+svc_err_t *svc_schema_refusal(const svc_schema_t *schema, apr_int64_t version,
+                              apr_pool_t *pool)
+{
+    if (version == schema->version)
+        return NULL;
     if (version > schema->version)
         return svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
                             "The database is not available",
@@ -133,8 +153,54 @@ static svc_err_t *migrate(svc_db_t *db, const svc_schema_t *schema,
                             " of %s, this module knows only %d: use a newer "
                             "module",
                             version, schema->service, schema->version);
-    return version < schema->version ? upgrade(db, schema, version, pool)
-                                     : NULL;
+    return svc_err_ours(
+        pool, SVC_ERR_UNAVAILABLE, "The database is not available",
+        "the database has %s of %s, this module needs schema %d: upgrade it "
+        "with svc-schema or the files of conf/schema",
+        version ? apr_psprintf(pool, "schema %" APR_INT64_T_FMT, version)
+                : "no tables",
+        schema->service, schema->version);
+}
+
+static svc_err_t *migrate(svc_db_t *db, const svc_schema_t *schema,
+                          apr_pool_t *pool)
+{
+    svc_db_engine_t engine = svc_db_engine(db);
+    apr_int64_t version = -1;
+    svc_err_t *err;
+
+    if ((err = run_all(db, svc_schema_begin(schema, engine, 1, pool), pool)) ||
+        (err = svc_db_get(&version, db, &schema->read_version, NULL, pool)))
+        return err;
+    if (version >= schema->version)
+        return svc_schema_refusal(schema, version, pool);
+    err = svc_db_limit(db, 0, pool); /* an index takes its time */
+    return err ? err
+               : run_all(db, svc_schema_upgrade(schema, engine, (int)version,
+                                                pool), pool);
+}
+
+svc_err_t *svc_schema_version(apr_int64_t *out, svc_db_t *db,
+                              const svc_schema_t *schema, apr_pool_t *pool)
+{
+    static const svc_db_sql_t is_there = {
+        "svc_schema_is_there",
+        { "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' "
+          "AND name = %s",
+          "SELECT COUNT(*) FROM pg_catalog.pg_class "
+          "WHERE oid = pg_catalog.to_regclass(%s)",
+          "SELECT COUNT(*) FROM information_schema.tables "
+          "WHERE table_schema = DATABASE() AND table_name = %s" }
+    };
+    const char *args[] = { apr_pstrcat(pool, schema->service, "_schema",
+                                       NULL) };
+    apr_int64_t count = 0;
+    svc_err_t *err = svc_db_get(&count, db, &is_there, args, pool);
+
+    *out = 0;
+    return err || !count ? err
+                         : svc_db_get(out, db, &schema->read_version, NULL,
+                                      pool);
 }
 
 /* Mostly there is nothing to do: then nobody's locks are waited for, such as those
@@ -149,13 +215,15 @@ static int is_up_to_date(svc_db_t *db, const svc_schema_t *schema,
     return !err && version == schema->version;
 }
 
-svc_err_t *svc_schema_migrate(svc_db_t *db, const svc_schema_t *schema,
-                              apr_pool_t *pool)
+/* MariaDB has no transaction for this, and one that another node of Galera undoes
+ * would undo less than it says. */
+static svc_err_t *attempt(svc_db_t *db, const svc_schema_t *schema,
+                          apr_pool_t *pool)
 {
     svc_err_t *err;
 
-    if (is_up_to_date(db, schema, pool))
-        return NULL;
+    if (svc_db_engine(db) == SVC_DB_MYSQL)
+        return migrate(db, schema, pool);
     if ((err = svc_db_begin(db, pool)))
         return err;
     err = migrate(db, schema, pool);
@@ -163,5 +231,26 @@ svc_err_t *svc_schema_migrate(svc_db_t *db, const svc_schema_t *schema,
         err = svc_db_commit(db, pool);
     if (err)
         svc_db_rollback(db, pool);
-    return err ? err : svc_db_limit(db, SVC_DB_LIMIT_S, pool);
+    return err;
+}
+
+/* Where others are at it as well (Galera has no lock that all nodes know) one may
+ * undo what another has just done: whoever lost finds out what is left to do. */
+svc_err_t *svc_schema_migrate(svc_db_t *db, const svc_schema_t *schema,
+                              apr_pool_t *pool)
+{
+    svc_err_t *err = NULL;
+    int tries;
+
+    for (tries = 0; tries < MAX_TRIES; tries++) {
+        if (is_up_to_date(db, schema, pool))
+            return err ? svc_db_limit(db, SVC_DB_LIMIT_S, pool) : NULL;
+        err = attempt(db, schema, pool);
+        if (!err)
+            return svc_db_limit(db, SVC_DB_LIMIT_S, pool);
+        if (err->kind != SVC_ERR_RETRY)
+            break;
+        apr_sleep((PAUSE_MS + apr_time_now() % PAUSE_MS) * 1000);
+    }
+    return err;
 }

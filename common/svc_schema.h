@@ -9,6 +9,8 @@
 #ifndef SVC_SCHEMA_H
 #define SVC_SCHEMA_H
 
+#include <apr_tables.h>
+
 #include "svc_db.h"
 
 /* The tables of svc_stream and svc_inbox for the service named by the string
@@ -69,5 +71,26 @@ typedef struct svc_schema_t {
  * UNAVAILABLE, with a sentence in detail, when the database is newer. */
 svc_err_t *svc_schema_migrate(svc_db_t *db, const svc_schema_t *schema,
                               apr_pool_t *pool);
+
+/* The version of the database; 0 when it has no tables of this service. Needs
+ * the right to read alone. */
+svc_err_t *svc_schema_version(apr_int64_t *out, svc_db_t *db,
+                              const svc_schema_t *schema, apr_pool_t *pool);
+
+/* Why a database of this VERSION cannot serve as it is: UNAVAILABLE, with a
+ * sentence in detail that says what to do; NULL when it can. */
+svc_err_t *svc_schema_refusal(const svc_schema_t *schema, apr_int64_t version,
+                              apr_pool_t *pool);
+
+/* What svc_schema_migrate sends, as const char * in the words of ENGINE, for
+ * those who send it themselves: what begins it (with MAY_BE_EMPTY what makes an
+ * empty database one of version 0), and what brings version FROM to this one. An
+ * INSERT may end in ON CONFLICT DO NOTHING, as in svc_db_sql_t. */
+apr_array_header_t *svc_schema_begin(const svc_schema_t *schema,
+                                     svc_db_engine_t engine, int may_be_empty,
+                                     apr_pool_t *pool);
+apr_array_header_t *svc_schema_upgrade(const svc_schema_t *schema,
+                                       svc_db_engine_t engine, int from,
+                                       apr_pool_t *pool);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <apr_strings.h>
 #include <apr_thread_cond.h>
@@ -22,11 +23,14 @@ struct svc_writer_t {
     apr_pool_t *pool;
     apr_pool_t *scratch; /* cleared for every attempt */
     svc_queue_t *queue;
+    svc_stats_process_t *told; /* what others may know of it */
     apr_thread_mutex_t *mutex;  /* of what tells how the opening went */
     apr_thread_cond_t *settled; /* the first opening succeeded or failed */
     int is_settled;
     atomic_int was_ready; /* the schema is there; once set, for ever */
     svc_err_t *down; /* why the database cannot be reached; NULL: it can */
+    int is_behind; /* its tables are not there or old, and left so */
+    int was_behind; /* that is what was said of it */
     svc_db_t *db;    /* NULL: not connected */
     svc_lock_t *lock; /* NULL: the engine needs none, or not opened yet */
 };
@@ -38,7 +42,8 @@ svc_writer_t *svc_writer_create(const svc_writer_config_t *config,
 
     writer->config = config;
     writer->pool = pool;
-    writer->queue = svc_queue_create(pool);
+    writer->told = svc_stats_enter(config->stats, (int)getpid());
+    writer->queue = svc_queue_create(&writer->told->queued, pool);
     if (apr_thread_mutex_create(&writer->mutex, APR_THREAD_MUTEX_DEFAULT,
                                 pool) != APR_SUCCESS ||
         apr_thread_cond_create(&writer->settled, pool) != APR_SUCCESS)
@@ -133,6 +138,21 @@ static void disconnect(svc_writer_t *writer)
     writer->db = NULL;
 }
 
+static svc_err_t *check_schema(svc_writer_t *writer)
+{
+    const svc_schema_t *schema = writer->config->schema;
+    apr_int64_t version;
+    svc_err_t *err;
+
+    if (!writer->config->leaves_schema)
+        return svc_schema_migrate(writer->db, schema, writer->scratch);
+    if ((err = svc_schema_version(&version, writer->db, schema,
+                                  writer->scratch)))
+        return err;
+    writer->is_behind = version < schema->version;
+    return svc_schema_refusal(schema, version, writer->scratch);
+}
+
 static svc_err_t *connect_db(svc_writer_t *writer)
 {
     const svc_writer_config_t *config = writer->config;
@@ -141,8 +161,7 @@ static svc_err_t *connect_db(svc_writer_t *writer)
 
     if (err || writer->was_ready)
         return err;
-    if ((err = svc_schema_migrate(writer->db, config->schema,
-                                  writer->scratch)) ||
+    if ((err = check_schema(writer)) ||
         (err = svc_stream_setup(writer->db, config->stream, writer->scratch)))
         disconnect(writer);
     return err;
@@ -177,23 +196,33 @@ static void settle(svc_writer_t *writer, svc_err_t *err)
     const char *file = svc_db_place_file(writer->config->driver,
                                          writer->config->params,
                                          writer->scratch);
+    const char *why = err && err->detail ? err->detail
+                                         : err ? err->message : NULL;
     int was_down = writer->down != NULL;
     int is_first = !writer->was_ready;
+    int is_news = err &&
+                  (!was_down || writer->is_behind != writer->was_behind);
 
+    writer->was_behind = writer->is_behind;
     apr_thread_mutex_lock(writer->mutex);
-    if (err && !was_down)
+    if (is_news)
         writer->down = svc_err_copy(err, writer->pool);
     if (!err) {
         writer->down = NULL;
         writer->was_ready = 1;
+        atomic_store(&writer->config->stats->schema_version,
+                     writer->config->schema->version);
     }
     writer->is_settled = 1;
     apr_thread_cond_broadcast(writer->settled);
     apr_thread_mutex_unlock(writer->mutex);
-    if (err && !was_down)
+    if (is_news && writer->is_behind)
+        svc_log(SVC_LOG_ERR, "SVC072: %s: %s (%s; the Schema directive says "
+                             "Off)", name, why,
+                file ? file : writer->config->driver);
+    else if (is_news)
         svc_log(SVC_LOG_ERR, "SVC010: %s: no database (%s): %s", name,
-                file ? file : writer->config->driver,
-                err->detail ? err->detail : err->message);
+                file ? file : writer->config->driver, why);
     else if (!err && (is_first || was_down))
         svc_log(was_down ? SVC_LOG_NOTICE : SVC_LOG_INFO,
                 "SVC003: %s: database ready (%s)", name,
@@ -205,6 +234,7 @@ static void reconnect(svc_writer_t *writer)
     svc_err_t *err;
 
     apr_pool_clear(writer->scratch);
+    writer->is_behind = 0;
     if (!(err = lock(writer))) {
         err = connect_db(writer);
         unlock(writer);
@@ -244,7 +274,8 @@ static void pause_before(int tries)
 {
     int ms = 5 << (tries < 6 ? tries : 6);
 
-    apr_sleep((ms / 2 + rand() % ms) * 1000); /* jitter, against lockstep */
+    /* Jitter, against lockstep; rand() would give all processes the same. */
+    apr_sleep((ms / 2 + apr_time_now() % ms) * 1000);
 }
 
 /* COMMIT was sent, and nobody can say what became of it. */
@@ -257,8 +288,9 @@ static svc_err_t *unknown(const svc_err_t *why, apr_pool_t *pool)
                         why->detail ? why->detail : why->message);
 }
 
-/* After a failure: the connection may hold half a transaction or statements
- * that the session forgot, so it is not used again. If COMMIT may have been
+/* After a failure that was no lost conflict: the connection may hold half a
+ * transaction or statements that the session forgot, so it is not used again.
+ * If COMMIT may have been
  * carried out all the same, the new one is asked: nothing is guessed. */
 static svc_err_t *recover(int *committed, svc_writer_t *writer,
                           const svc_stream_tx_t *tx, apr_int64_t deadline)
@@ -267,8 +299,11 @@ static svc_err_t *recover(int *committed, svc_writer_t *writer,
     int tries = 0;
 
     *committed = 0;
-    if (writer->db)
+    if (writer->db) {
         svc_db_rollback(writer->db, writer->scratch);
+        if (svc_db_was_undone(writer->db))
+            return NULL;
+    }
     for (;;) {
         disconnect(writer);
         err = connect_db(writer);
@@ -325,6 +360,7 @@ static void carry_out(svc_writer_t *writer, svc_command_t **batch, int count)
     if (!err || committed) {
         atomic_fetch_add(&writer->config->stats->batches, 1);
         atomic_fetch_add(&writer->config->stats->commands, count);
+        atomic_fetch_add(&writer->config->stats->expired, tx.expired);
         if (tx.last_position) {
             atomic_fetch_add(&writer->config->stats->logged, 1);
             writer->config->on_commit(writer->config->on_commit_baton);
@@ -346,9 +382,13 @@ static void carry_out(svc_writer_t *writer, svc_command_t **batch, int count)
 static void work_once(svc_writer_t *writer)
 {
     svc_command_t *batch[MAX_BATCH];
-    svc_err_t *err = lock(writer);
-    int i, count = svc_queue_take(batch, MAX_BATCH, writer->queue); /* after the
-                                            lock: the more, the better */
+    svc_err_t *err;
+    int i, count;
+
+    atomic_store(&writer->told->begun_at, svc_time_ticks());
+    err = lock(writer);
+    count = svc_queue_take(batch, MAX_BATCH, writer->queue); /* after the lock:
+                                                        the more, the better */
 
     if (err) {
         for (i = 0; i < count; i++)
@@ -359,6 +399,7 @@ static void work_once(svc_writer_t *writer)
         unlock(writer);
     }
     answer(writer, batch, count);
+    atomic_store(&writer->told->begun_at, 0);
 }
 
 static void checkpoint(svc_writer_t *writer)
@@ -400,4 +441,5 @@ void svc_writer_work(svc_writer_t *writer)
         svc_writer_turn(writer);
     } while (svc_queue_wait(writer->queue, writer->db ? -1 : REOPEN_MS));
     disconnect(writer);
+    svc_stats_leave(writer->told);
 }

@@ -37,6 +37,7 @@ typedef struct svc_writer_config_t {
     const char *driver; /* DBDriver */
     const char *params; /* DBDParams */
     const svc_schema_t *schema;
+    int leaves_schema;  /* the tables are somebody else's to make and change */
     const svc_stream_t *stream;
     svc_stats_t *stats;
     void (*on_commit)(void *baton); /* events were committed; writer's thread */

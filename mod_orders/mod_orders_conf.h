@@ -2,6 +2,8 @@
 #ifndef MOD_ORDERS_CONF_H
 #define MOD_ORDERS_CONF_H
 
+#include <apr_file_io.h>
+
 #include "orders_service.h"
 #include "svc_ap_conf.h"
 
@@ -12,6 +14,8 @@ typedef struct orders_conf_t {
     svc_ap_conf_t common;   /* first: see svc_ap_conf.h */
     apr_int64_t expiration; /* seconds to pay; -1: not set */
     apr_int64_t max_active; /* unpaid orders of a user; 0: any; -1: not set */
+    apr_array_header_t *payments; /* const char *: where OrdersPayments is On, as
+                                     written; NULL: nowhere */
 } orders_conf_t;
 
 /* Its per-directory configuration. */
@@ -27,6 +31,12 @@ orders_terms_t mod_orders_conf_terms(server_rec *s);
 
 /* Is OrdersPayments on where R is? */
 int mod_orders_conf_has_payments(const request_rec *r);
+
+/* check_config: warns of what works, but hardly can be meant. */
+void mod_orders_conf_check(server_rec *main, apr_pool_t *pool);
+
+/* svc_ap_dump's: the directives that mod_orders alone has. */
+void mod_orders_conf_dump(apr_file_t *out, server_rec *s);
 
 /* create_dir_config and merge_dir_config. */
 void *mod_orders_conf_create_dir(apr_pool_t *pool, char *path);

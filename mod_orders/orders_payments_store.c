@@ -38,7 +38,8 @@ svc_err_t *orders_payments_store_insert(svc_stream_tx_t *tx,
         "orders_payments_store_insert",
         SVC_DB_SAME("INSERT INTO orders_payments (payment_id, order_id, "
                     "cents, status, reason, recorded_at) "
-                    "VALUES (%s, %s, %lld, %s, %s, %lld)")
+                    "VALUES (%s, %s, %lld, %s, %s, %lld) "
+                    "ON CONFLICT DO NOTHING")
     };
     const char *args[] = { payment->id,
                            payment->order_id,
@@ -48,8 +49,15 @@ svc_err_t *orders_payments_store_insert(svc_stream_tx_t *tx,
                            payment->status,
                            payment->reason,
                            svc_db_arg(tx->now, tx->pool) };
+    int added = 0;
+    svc_err_t *err = svc_db_run(&added, tx->db, &sql, args, tx->pool);
 
-    return svc_db_run(NULL, tx->db, &sql, args, tx->pool);
+    if (!err && !added)
+        err = svc_err_ours(tx->pool, SVC_ERR_RETRY,
+                           "The payment is being taken elsewhere",
+                           "another machine took the payment %s meanwhile",
+                           payment->id);
+    return err;
 }
 
 svc_err_t *orders_payments_store_settle(int *changed, svc_stream_tx_t *tx,

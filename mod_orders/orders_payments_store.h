@@ -12,7 +12,8 @@ svc_err_t *orders_payments_store_get(int *found, orders_payment_t *out,
                                      svc_db_t *db, const char *id,
                                      apr_pool_t *pool);
 
-/* Two payments of one id are refused by the database. */
+/* RETRY when another machine took a payment of this id since it was looked for:
+ * whoever tries again finds it. */
 svc_err_t *orders_payments_store_insert(svc_stream_tx_t *tx,
                                         const orders_payment_t *payment);
 

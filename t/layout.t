@@ -12,15 +12,15 @@ my $httpd = $ENV{TEST_HTTPD} || (grep { -x } '/usr/sbin/apache2', '/usr/sbin/htt
 
 # The layers, lowest first; an include may go down or stay on its layer. A new file is placed here.
 my @layers = (
-    [ base      => qw(svc_err svc_log svc_stats svc_time svc_etag svc_money) ],
-    [ tools     => qw(svc_db svc_db_sql svc_db_class svc_db_place svc_db_session svc_db_watch svc_json svc_bus svc_curve svc_door svc_endpoint svc_id svc_lock) ],
-    [ domain_io => qw(svc_stream svc_event svc_schema svc_inbox svc_idempotency
+    [ base      => qw(svc_err svc_log svc_stats svc_time svc_etag svc_money svc_version) ],
+    [ tools     => qw(svc_db svc_db_sql svc_db_class svc_db_mask svc_db_place svc_db_rows svc_db_session svc_db_watch svc_json svc_bus svc_curve svc_door svc_endpoint svc_id svc_lock) ],
+    [ domain_io => qw(svc_stream svc_event svc_schema svc_schema_script svc_inbox svc_idempotency svc_recent
                       MODULE MODULE_store MODULE_list_store MODULE_payments_store MODULE_json MODULE_change MODULE_replica MODULE_events
                       MODULE_schema) ],
     [ use_cases => qw(MODULE_service MODULE_list svc_queue svc_writer svc_batch svc_gather svc_replay svc_publisher svc_source svc_link svc_sources
-                      svc_subscriber svc_leader) ],
+                      svc_subscriber svc_leader svc_health) ],
     [ edge      => qw(mod_MODULE_private mod_MODULE_conf mod_MODULE_http
-                      svc_ap_route svc_ap_http svc_ap_query svc_ap_check svc_ap_conf svc_ap_db svc_ap_files svc_ap_instance svc_ap_module svc_ap_create svc_ap_history svc_ap_worker) ],
+                      svc_ap_route svc_ap_http svc_ap_query svc_ap_check svc_ap_newer svc_ap_conf svc_ap_db svc_ap_dump svc_ap_fetch svc_ap_files svc_ap_instance svc_ap_module svc_ap_create svc_ap_history svc_ap_worker) ],
     [ wiring    => qw(mod_MODULE) ],
 );
 my %layer;   # stem -> number
@@ -142,13 +142,15 @@ none 'transactions are statements, never apr_dbd_transaction_*', grep { $text{$_
 none "log lines carry tags of our own, not httpd's APLOGNO", grep { $text{$_} =~ /APLOGNO/ } @files;
 
 {
-    my %places;
+    my (%places, %named);   # a message begins with its tag and a colon; others may name it
     for my $file (@files) {
-        push @{ $places{$1} }, $file while $text{$file} =~ /"[^"\n]*\b((?:TKT|ORD|SVC)\d{3})\b/g;
+        push @{ $places{$1} }, $file while $text{$file} =~ /"[^"\n]*\b((?:TKT|ORD|SVC)\d{3}):/g;
+        $named{$1} = 1 while $text{$file} =~ /\b((?:TKT|ORD|SVC)\d{3})\b/g;
     }
     cmp_ok scalar(keys %places), '>', 2, 'log lines carry tags';
     my $manual = do { local (@ARGV, $/) = 'docs/operations.md'; <> };
     none 'each log tag is explained in docs/operations.md', grep { $manual !~ /^\| $_ \|/m } sort keys %places;
+    none 'each log tag that is named is logged', grep { !$places{$_} } sort keys %named;
     none 'each log tag is used in one place',
         map { "$_ in @{ $places{$_} }" } grep { @{ $places{$_} } > 1 } sort keys %places;
 }
@@ -183,14 +185,57 @@ none "log lines carry tags of our own, not httpd's APLOGNO", grep { $text{$_} =~
     my $folder = $build =~ m{^/} ? $build : "$FindBin::Bin/../$build";
     print $conf map { "LoadModule ${_}_module $folder/mod_$_.so\n" } qw(tickets orders);
     close $conf;
-    my %exists = map { /^((?:Tickets|Orders)\w+) \(/ ? ($1 => 1) : () }
-        qx('$httpd' -d '$dir' -f '$dir/httpd.conf' -L 2>&1);
-    cmp_ok scalar(keys %exists), '>', 5, 'httpd knows our directives';
-    for my $document (qw(conf/reference.conf README.md)) {
-        open my $in, '<', $document or do { fail "$document is there"; next };
-        my %named = map { map { $_ => 1 } /\b((?:Tickets|Orders)[A-Z][A-Za-z]+)\b/g } <$in>;
-        is_deeply [sort keys %named], [sort keys %exists], "$document names each directive that exists, and no other";
+    my $list = qx('$httpd' -d '$dir' -f '$dir/httpd.conf' -L 2>/dev/null);
+    # Of each directive [arguments, default, where it may stand], as httpd, the reference and the README have it.
+    my %exists;
+    while ($list =~ /^((?:Tickets|Orders)\w+) \(mod_\w+\.c\)\n\t(.*)\n((?:\t.*\n)+)/mg) {
+        my ($name, $help, $where) = ($1, $2, $3);
+        my ($arguments, $default, $text) = $help =~ /^(.+?) \(default: (.+?)\): (.{8,})$/ or fail("the help of $name: $help");
+        $exists{$name} = [$arguments, $default, $where =~ /only inside <Directory>/ ? 'directory, location' : 'server, virtual host'];
     }
+    cmp_ok scalar(keys %exists), '>', 5, 'httpd knows our directives';
+
+    my (%reference, @wrong);
+    my @blocks = split /\n\n+/, do { local (@ARGV, $/) = 'conf/reference.conf'; <> };
+    for (grep { /^# Syntax:/m } @blocks) {
+        my ($name, $arguments) = /^# Syntax:  (\w+) (.+)$/m;
+        my ($where, $default) = /^# Context: (.+?)\s{2,}Default: ([^,;\n]+)/m;
+        my ($why) = /^# Context: .*\n((?:# .*\n)+)#\S/m;
+        push @wrong, "$name: no sentence, or no example" unless length($why || '') > 40 && /^#(?:\Q$name\E |<)/m;
+        $reference{$name} = [$arguments, $default, $where];
+    }
+    is_deeply \%reference, \%exists, 'conf/reference.conf has the syntax, the context and the default of each directive, as httpd -L';
+    none 'and says of each what it is for, with an example', @wrong;
+
+    my %readme;
+    my ($table) = do { local (@ARGV, $/) = 'README.md'; <> } =~ /^## Directives\n(.*?)^## /ms;
+    while ($table =~ /^\| (`.*?`) \| ([^|]*?) \| (.+) \|$/mg) {
+        my ($names, $default, $meaning) = ($1, $2, $3);
+        s/\\\|/|/g, s/:.*// for $names, $default;
+        my $where = $meaning =~ /^in a `<Location>`/ ? 'directory, location' : 'server, virtual host';
+        $readme{$1} = [$2, $default, $where]
+            while $names =~ /`((?:Tickets|Orders)\w+) (.+?)`/g;
+    }
+    is_deeply \%readme, \%exists, "README.md's table has the syntax and the default of each directive, as httpd -L";
+    for my $document (grep { -f } glob 'README.md docs/*.md conf/*') {
+        my $text = do { local (@ARGV, $/) = $document; <> };
+        my %named = map { ($_ => 1) } $text =~ /(?<![\w.-])((?:Tickets|Orders)[A-Z][A-Za-z]+)\b/g;
+        none "$document names no directive that does not exist", grep { !$exists{$_} } sort keys %named;
+    }
+}
+
+{   # no example that nobody has seen running, or can find
+    my $text = sub { join '', map { open my $in, '<', $_ or die "$_: $!"; local $/; <$in> } @_ };
+    my $suites = $text->(grep { -f } map { chomp; $_ } qx(find t bin -name '*.t' -o -name '*.pm' -o -name run.sh));
+    my $documents = $text->('README.md', glob 'docs/*.md');
+    my $installed = $text->('bin/install.sh');
+    my @examples = map { m{^conf/(.+)} && $1 ne 'reference.conf' ? $1 : () } grep { -f } glob 'conf/*';   # that one is comments
+    cmp_ok scalar(@examples), '>', 10, 'there are examples';
+    none 'each example in conf/ is started by a suite', grep { $suites !~ /['\/]\Q$_\E\b/ } @examples;
+    none 'each is mentioned in a document, and installed', grep {
+        (my $name = $_) =~ s/\.conf\z//;
+        $_ ne 'run.conf.in' && ($documents !~ m{\(\S*conf/\Q$_\E\)} || $installed !~ /(?<![\w-])\Q$name\E(?![\w-])/);
+    } @examples;
 }
 
 is readlink 'README', 'README.md', 'README is a link to README.md';

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# t/suites.pl SUITE...: start the shared server when a suite needs it, run each suite, stop the server, and say how
-# many assertions passed and failed in one last line. Started by t/check.sh, in its private copy.
+# t/suites.pl SUITE...: start the shared server when a suite needs it, run each suite that no other lane has taken, stop
+# the server, and write how many assertions passed and failed to the file "result". Started by t/check.sh, in a private copy.
 # A suite that is skipped, plans nothing, hangs or dies is a failure; so are a server that does not start, does not
 # stop, or crashed, and a sanitizer's report. With TEST_PRISM what is asked and answered is judged by docs/openapi.yaml.
 use strict;
@@ -10,12 +10,14 @@ use lib "$FindBin::Bin/lib";
 use TAP::Harness ();
 use TAP::Parser::Aggregator ();
 use TestSvc::Judge ();
+use TestSvc::Server ();
 use Time::HiRes qw(sleep time);
 use TestSvc::Database ();
 
 my @suites = @ARGV;
 my $Limit = $ENV{SOAK} ? 7200 : 420;   # seconds for one suite
 my @as = $ENV{TEST_USER} ? ('runuser', '-u', $ENV{TEST_USER}, '--') : ();
+my $port = TestSvc::Server::free_port();   # what is free when it is asked by itself another lane would find free, too
 my @failures;                          # what failed beside assertions
 $ENV{$_} = 1 for qw(APACHE_TEST_ULIMIT_SET APACHE_TEST_NO_STICKY_PREFERENCES);
 $ENV{APACHE_TEST_STARTUP_TIMEOUT} = 60;
@@ -28,7 +30,7 @@ sub needs_server { return $_[0] =~ /\.t\z/ && $_[0] !~ m{^t/(?:layout\.t|root/)}
 sub runner {   # Apache::Test's own program
     my (@action) = @_;
     my @command = (@as, $^X, 't/TEST', '-httpd', $ENV{TEST_HTTPD}, '-apxs', $ENV{TEST_APXS},
-                   '-httpd_conf', "$ENV{HOME}/t/conf/modules.conf", '-servername', '127.0.0.1', '-port', 'select', @action);
+                   '-httpd_conf', "$ENV{HOME}/t/conf/modules.conf", '-servername', '127.0.0.1', '-port', $port, @action);
     my $output = do {
         open my $pipe, '-|', 'sh', '-c', 'exec "$@" 2>&1 </dev/null', 'sh', @command or die "t/TEST: $!";
         local $/;
@@ -103,10 +105,16 @@ sub run_suites {
     });
     my $all = TAP::Parser::Aggregator->new;
     $all->start;
-    $harness->aggregate_tests($all, @names);
+    my @taken;
+    for my $name (@names) {
+        (my $mark = $name) =~ s{/}{,}g;
+        mkdir "$ENV{TEST_TAKEN}/$mark" or next;   # by one lane alone
+        push @taken, $name;
+        $harness->aggregate_tests($all, $name);
+    }
     $all->stop;
     my ($passed, $failed) = (scalar $all->passed, scalar $all->failed);
-    for my $name (@names) {
+    for my $name (@taken) {
         my ($suite) = $all->parsers($name);
         my $why = defined $suite->skip_all ? 'was skipped: ' . ($suite->skip_all || '')
                 : $suite->skipped          ? 'skipped ' . $suite->skipped . ' assertions'
@@ -118,6 +126,14 @@ sub run_suites {
         push @failures, "$name $why" if defined $why;
     }
     return ($passed, $failed);
+}
+
+sub result {
+    my ($passed, $failed) = @_;
+    open my $out, '>', 'result' or die "result: $!";
+    print $out "$passed $failed\n";
+    close $out or die "result: $!";
+    exit($failed ? 1 : 0);
 }
 
 sub sum_up {   # how much of the document was seen; nothing at all is a failure, what is wrong already was one
@@ -141,8 +157,8 @@ sub start_engine {
     }
     my $says = $engine->name . " cannot be started here: $why";
     die "$says\n" if $ENV{CI};   # nothing is left out there
-    print "check: $says; all was left out\n0 passed, 0 failed\n";
-    exit 0;
+    print "check: $says; all was left out\n";
+    result(0, 0);
 }
 
 sub adapt_sites {
@@ -172,6 +188,4 @@ eval { $engine->stop; 1 } or push @failures, $@ if $engine;
 push @failures, map { "a sanitizer reported: $_" } glob 't/logs/sanitizer.*';
 
 print "check: $_\n" for @failures;
-$failed += @failures;
-print "$passed passed, $failed failed\n";
-exit($failed || !$passed ? 1 : 0);
+result($passed, $failed + @failures);

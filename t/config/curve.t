@@ -25,7 +25,7 @@ file('nobody', "# nobody yet\n", 0644);
 
 sub configtest {
     my ($conf) = @_;
-    $server->write_conf(site => qq(DBDriver sqlite3\nDBDParams "\@dir\@/data/shop.db"\n), conf => $conf);
+    $server->write_conf(site => qq(DBDriver sqlite3\nDBDParams "\@dir\@/data/shop.db"\nOrdersSubscribe tcp://127.0.0.1:6999\n), conf => $conf);
     return $server->configtest;
 }
 sub accepted {
@@ -175,6 +175,8 @@ for my $arguments ('', '--nonsense', 'one two', "''") {
 ($code, $output) = run('--help');
 is $code, 0, '--help is no error';
 like $output, qr/^usage: svc-keygen NAME$/m, '... and says how to use it';
+is_deeply [run('--version')], [0, "svc-keygen " . (text('common/svc_version.h') =~ /^#define SVC_VERSION "(.*)"$/m)[0] . "\n"],
+    '--version says which it is';
 
 log_is_clean;
 done_testing;

@@ -1,12 +1,14 @@
 # Configurations that cannot work: `httpd -t` refuses each with one sentence that names the directive and says what
 # to do, and says nothing about one that is right.
+# Of SQLite only: it is about its files, too.
 use strict;
 use warnings FATAL => 'all';
 use Apache::Test qw(-withtestmore);
 use TestSvc;
 use TestSvc::Server;
 
-my $Db = qq(DBDriver sqlite3\nDBDParams "\@dir\@/data/shop.db"\n);
+my $Follows = "<IfModule orders_module>\nOrdersSubscribe tcp://127.0.0.1:6999\n</IfModule>\n";   # without it there is a warning
+my $Db = qq(DBDriver sqlite3\nDBDParams "\@dir\@/data/shop.db"\n$Follows);
 my $server = TestSvc::Server->new;
 
 sub configtest {
@@ -161,6 +163,33 @@ for my $host ('300.1.1.1', '1', '127.0.0', '[::g]') {
             conf => "TicketsPublish tcp://$host:5556\n");
 }
 
+# Endpoints that are in the way of one another, or the same, though they are written differently.
+for (['tcp://*:5556', 'tcp://127.0.0.1:5556'], ['tcp://127.0.0.1:5556', 'tcp://0.0.0.0:5556'], ['tcp://[::]:5556', 'tcp://[::1]:5556']) {
+    my ($one, $two) = @$_;
+    my $open = "TicketsInsecureEndpoint On\nOrdersInsecureEndpoint On\n";
+    my $location = qq(<Location "/x">\nSetHandler tickets\nAuthType Basic\n</Location>\n);
+    refused("$one for TicketsPublish, and $two for TicketsReplay", qr/^SVC050: .*TicketsPublish \Q$one\E and TicketsReplay \Q$two\E cannot both be bound/,
+        conf => "${open}TicketsPublish $one\nTicketsReplay $two\n");
+    refused("$one for TicketsPublish, and $two for OrdersReplay", qr/^SVC050: .*TicketsPublish \Q$one\E and OrdersReplay \Q$two\E cannot both be bound/,
+        conf => "${open}TicketsPublish $one\nOrdersReplay $two\n");
+    refused("$one and $two for two databases", qr/^SVC050: .*TicketsPublish (?:\Q$one\E and TicketsPublish \Q$two\E|\Q$two\E and TicketsPublish \Q$one\E) cannot both be bound/,
+        conf => $open . host(1, qq(DBDParams "\@dir\@/data/1.db"\nTicketsPublish $one\n$location)) . host(2, qq(DBDParams "\@dir\@/data/2.db"\nTicketsPublish $two\n$location)));
+}
+refused('one endpoint for TicketsPublish in one virtual host, and for OrdersPublish in another one', qr/^SVC050: .*(?:TicketsPublish and OrdersPublish|OrdersPublish and TicketsPublish) are both $local/,
+    conf => host(1, qq(DBDParams "\@dir\@/data/1.db"\nTicketsPublish $local\n)) . host(2, qq(DBDParams "\@dir\@/data/2.db"\nOrdersPublish $local\n)));
+for my $service (qw(Tickets Orders)) {
+    for (['tcp://*:5556', 'tcp://127.0.0.1:5556'], ['tcp://127.0.0.1:5556', 'tcp://localhost:5556']) {
+        my ($bound, $followed) = @$_;
+        my $own = "${service}InsecureEndpoint On\n${service}Publish $bound\n";
+        refused("$service at $bound follows $followed", qr/^SVC050: .*${service}Subscribe $followed follows this service itself/,
+            conf => "$own${service}Subscribe $followed\n");
+        refused("$service at $bound asks $followed", qr/^SVC050: .*${service}Subscribe $followed follows this service itself/,
+            conf => "$own${service}Subscribe tcp://127.0.0.1:6556 $followed\n");
+    }
+    ($code, $output) = configtest(conf => "${service}InsecureEndpoint On\n${service}Publish tcp://*:5556\n${service}Subscribe tcp://192.0.2.7:5556\n");
+    is "$code $output", "0 Syntax OK\n", "$service: another machine may have the same port";
+}
+
 # The database.
 my $need = qr/^SVC050: the main server: SetHandler (?:tickets|orders) needs a database: set DBDriver and DBDParams/;
 refused('no DBDriver', $need, site => qq(DBDParams "\@dir\@/data/shop.db"\n));
@@ -184,6 +213,31 @@ refused('a driver that mod_dbd does not have', qr/DBD|driver/i, site => qq(DBDri
     isnt $code, 0, 'no mod_dbd: refused';
     like $output, qr/^SVC050: the main server: SetHandler tickets needs mod_dbd: load it and set DBDriver and /m,
         '... in a sentence';
+}
+
+# Fewer connections than threads.
+for my $max ('', 'DBDMax 10', 'DBDMax 24') {
+    my ($number) = $max =~ /(\d+)/ ? $1 : 10;
+    ($code, $output) = configtest(limits => '', conf => "$max\n");
+    is $code, 0, "DBDMax $number is accepted";
+    my $warning = $server->{mpm} eq 'prefork' ? 0 : 1;   # whose processes have one thread
+    is scalar(() = $output =~ /^SVC054: the main server: DBDMax $number(?:, the default,)? is less than the 25 threads of a process.* DBDMax 29 lets all$/mg), $warning,
+        '... with a warning that has the numbers, once for both modules' or diag $output;
+}
+($code, $output) = configtest(limits => '', conf => "DBDMax 25\n");
+is "$code $output", "0 Syntax OK\n", 'as many connections as threads are enough';
+$server->write_conf(limits => undef);
+
+# Orders that follow nobody.
+my $alone = qq(DBDriver sqlite3\nDBDParams "\@dir\@/data/shop.db"\n);
+($code, $output) = configtest(site => $alone);
+is $code, 0, 'orders that follow nobody are accepted';
+is scalar(() = $output =~ /^ORD002: the main server: SetHandler orders without OrdersSubscribe/mg), 1, '... with a warning' or diag $output;
+{
+    my ($apis, $orders) = ($server->{apis}, "<Location /o>\nSetHandler orders\nAuthType None\n</Location>\n");
+    ($code, $output) = configtest(apis => '', site => $alone, conf => host(1, $orders) . host(2, "${orders}OrdersSubscribe tcp://127.0.0.1:6999\n"));
+    is "$code $output", "0 Syntax OK\n", 'what one virtual host of a database follows counts for the others';
+    $server->write_conf(apis => $apis);
 }
 
 # Numbers.
@@ -226,9 +280,19 @@ for my $guard ('', "Require valid-user\n", "Require user payments\nSetHandler or
     is scalar(() = $output =~ /^ORD001: .*OrdersPayments On without a Require/mg), $is_good ? 0 : 1,
         $is_good ? '... with its guard' : '... and without one of its own a warning' or diag $output;
 }
+for my $directive ('TicketsSchema', 'OrdersSchema') {
+    refused("$directive '$_'", qr/^$directive must be Auto or Off/, conf => qq($directive "$_"\n)) for 'On', 'manual', '0';
+    for my $value (qw(Auto Off auto off AUTO)) {
+        ($code, $output) = configtest(conf => "$directive $value\n");
+        is "$code $output", "0 Syntax OK\n", "$directive $value is fine";
+    }
+    my $location = "<Location /api>\nSetHandler " . ($directive =~ /^T/ ? 'tickets' : 'orders') . "\nAuthType None\n</Location>\n";
+    refused("$directive Auto and Off in two virtual hosts of one database", qr/^SVC050: .*$directive differs between two virtual hosts/,
+        conf => host(1, "$directive Auto\n$location") . host(2, "$directive Off\n$location"));
+}
 refused("$_ belongs to a server, not to a location", qr/^$_ not allowed in <Location> context/,
     conf => "<Location />\n$_ 5\n</Location>\n")
-    for 'OrdersExpiration', 'OrdersRetention', 'OrdersMaxActive', 'TicketsIdempotencyTTL', 'TicketsMaxBody', 'TicketsPublish';
+    for 'OrdersExpiration', 'OrdersRetention', 'OrdersMaxActive', 'OrdersSchema', 'TicketsIdempotencyTTL', 'TicketsMaxBody', 'TicketsPublish';
 refused('a directive without its argument', qr/^OrdersExpiration takes one argument/, conf => "OrdersExpiration\n");
 
 log_is_clean;

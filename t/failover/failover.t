@@ -10,7 +10,7 @@ use TestSvc;
 use TestSvc::Database;
 use TestSvc::Example;
 use TestSvc::Failover;
-use TestSvc::Trade;
+use TestSvc::FailoverTrade;
 
 my $pair = TestSvc::Failover->new(TestSvc::Database->shared->{dir} . '/failover')->start->synchronous(1);
 my $users = do { local (@ARGV, $/) = 't/conf/users'; <> };
@@ -18,11 +18,11 @@ my $server = TestSvc::Example->new(['shop.conf', 'shop-postgresql-failover.conf'
                                    places => { 'db1.example.org,db2.example.org' => $pair->hosts })
     ->put('shop.users', $users)->start;
 my $pid = $server->pid;
-TestSvc::Trade::works($server, 'at first');
+TestSvc::FailoverTrade::works($server, 'at first');
 
 sub survives {   # what is done to the primary
     my ($name, $longest, $what) = @_;
-    my $trade = TestSvc::Trade->start($server, $name)->busy;
+    my $trade = TestSvc::FailoverTrade->start($server, $name)->busy;
     $what->();
     my $back = time;
     my $all = $trade->busy->end(longest => $longest);

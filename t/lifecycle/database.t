@@ -33,7 +33,8 @@ sub works {
     wait_until { api(GET => '/api/tickets', vhost => $server)->code == 200
                  && api(POST => '/api/tickets', vhost => $server, user => 'alice', json => { title => 'x', price => 1 })->code == 201 }
         10, "$name: it to work";
-    my $order = new_order(vhost => $server, ticket => new_ticket(vhost => $server));
+    my $order;   # each process finds out for itself, so that one may lag behind
+    wait_until { $order = eval { new_order(vhost => $server, ticket => new_ticket(vhost => $server)) } } 10, "$name: an order";
     ok((eval { wait_until { order($order->{id}, vhost => $server)->{status} eq 'awaiting:payment' } 10, 'the dance' } || diag $@),
        "$name: it works by itself, the dance too");
     wait_quiet($server);
@@ -90,37 +91,6 @@ sub said { my ($server, $module) = @_; return scalar(() = $server->error_log =~ 
     works($server, 'the file is gone');
     $server->stop;
     log_is_clean(server => $server, except => [qr/SVC010|SVC04\d|SVC060|DBD|AH006\d\d/], name => 'no other line in its log');
-}
-
-# --- a schema that is newer than the module
-{
-    my $server = TestSvc::Server->new->start;
-    my $ticket = new_ticket(vhost => $server);
-    wait_quiet($server);
-    $server->stop;
-    my $db = db($server, write => 1);
-    my %version = map { $_ => $db->selectrow_array("SELECT version FROM ${_}_schema") } qw(tickets orders);
-    $db->do("UPDATE ${_}_schema SET version = 99") for qw(tickets orders);
-    my @before = map { $db->selectall_arrayref("SELECT * FROM $_") } qw(tickets tickets_log orders_cursor tickets_head);
-    $db->disconnect;
-    $server->start;
-    is_unavailable($server, 'newer schema');
-    for my $service (qw(tickets orders)) {
-        my ($line) = grep { /SVC010: mod_$service/ } split /\n/, $server->error_log;
-        like $line || '', qr/schema 99 of $service.*knows only \d+: use a newer module/, "mod_$service says so in one sentence";
-        cmp_ok said($server, "mod_$service"), '<=', 4, '... once per process';
-    }
-    $db = db($server);
-    is_deeply [map { $db->selectall_arrayref("SELECT * FROM $_") } qw(tickets tickets_log orders_cursor tickets_head)], \@before,
-        'it is not touched';
-    $server->stop;
-    $db = db($server, write => 1);
-    $db->do("UPDATE ${_}_schema SET version = $version{$_}") for qw(tickets orders);
-    $db->disconnect;
-    $server->start;
-    works($server, 'with its own schema again');
-    $server->stop;
-    log_is_clean(server => $server, except => [qr/SVC010|SVC04\d|SVC060/], name => 'no other line in its log');
 }
 
 log_is_clean;

@@ -141,6 +141,27 @@ my @codes = sort map { $_->{code} } TestSvc::Clients->start(8, 'shop', sub {
 })->wait;
 is_deeply \@codes, [ 201, (409) x 7 ], 'of eight payments at once one pays, seven are to be refunded';
 
+# --- two machines on one database hear at the same moment of payments that cannot pay: each is refused by both, told once
+{
+    my @machines = map { TestSvc::Server->new(conf => $route) } 1, 2;
+    $machines[1]{data} = $machines[0];
+    for my $machine (@machines) {
+        (my $its = $site) =~ s{\@dir\@/data/shop\.db}{$machines[0]->db_file}e;
+        $machine->write_conf(site => $its . 'TicketsSubscribe tcp://127.0.0.1:@port:orders_pub@ tcp://127.0.0.1:@port:orders_replay@' . "\n");
+        $machine->start;
+    }
+    my @orders = map { new_order(vhost => $machines[0], ticket => new_ticket(vhost => $machines[0]))->{id} } 1 .. 15;
+    my @told = map { $_->wait } map { TestSvc::Clients->start(2, $_, sub {
+        my ($client) = @_;
+        return [map { $client->send(POST => "/api/orders/$_/payments", user => 'payments', json => { paymentId => "wrong $_", amount => 1 })->{code} } @orders];
+    }) } @machines;
+    is_deeply [grep { $_ != 409 } map { @$_ } @told], [], 'a payment of another amount that two machines hear of at once is refused by both';
+    my ($refunds) = db($machines[0])->selectrow_array("SELECT COUNT(*) FROM orders_log WHERE subject = 'order:refund-required'");
+    is $refunds, 15, '... and told to be refunded once';
+    $_->stop for @machines;
+    log_is_clean(server => $_) for @machines;
+}
+
 # --- two orders services and one ticket: one order gets it and is paid, the other payment is given back
 my $both = "<IfModule orders_module>\n$route</IfModule>\n";
 my ($tickets) = my @others = TestSvc::Server->pair(conf => $both);

@@ -1,5 +1,6 @@
 # Started as root with `User www-data`, on an empty folder that root made: the children, who are not root, have a
 # database at once, also after a graceful restart; what is not empty is not given away.
+# Of SQLite only: it is about a folder.
 use strict;
 use warnings FATAL => 'all';
 use Test::More;

@@ -107,6 +107,24 @@ static int paid(const char *id, const char *order_id, const char *amount)
     return heard("payment:created", payment(id, order_id, amount));
 }
 
+/* What becomes of a payment that something stands in the way of; undone. */
+static svc_err_t *prevented(const char *id, const char *order_id,
+                            const char *amount)
+{
+    svc_inbox_context_t context = { &tx, inbox, 0 };
+    svc_event_t event = { "e", SOURCE, "payment:created", NULL, 0, 0, NULL,
+                          "{}", NULL, 0 };
+    const char *data = payment(id, order_id, amount);
+    svc_inbox_outcome_t outcome;
+    svc_err_t *err;
+
+    must(svc_json_parse(&event.data, data, strlen(data), fixture.pool));
+    begin();
+    err = orders_events_handler.apply(&outcome, &context, &event);
+    svc_db_rollback(db, fixture.pool);
+    return err;
+}
+
 static svc_err_t *refused(const char *id, const char *order_id)
 {
     svc_inbox_outcome_t outcome;
@@ -675,6 +693,37 @@ static void heard_by_two(void)
     svc_db_close(db);
 }
 
+/* The same with a payment that is refused by both, between the second look for
+ * it and its INSERT here. */
+static void refused_by_two(void)
+{
+    sale_t sale;
+
+    db = fixture_database("refused.db", &orders_schema, stream);
+    sale = reserved();
+    fixture_do(db, "CREATE TRIGGER other BEFORE UPDATE OF version ON orders "
+                   "BEGIN INSERT INTO orders_payments (payment_id, order_id, "
+                   "cents, status, reason, recorded_at) VALUES ('both', "
+                   "OLD.id, 100, 'refunded', 'amount', 1); END");
+    svc_db_close(db);
+    db = fixture_open("refused.db");
+    fails(prevented("both", sale.id, "1"), SVC_ERR_RETRY,
+          "a payment that another machine refuses meanwhile is tried again");
+    fixture_do(db, "DROP TRIGGER other");
+    svc_db_close(db);
+    db = fixture_open("refused.db");
+    fixture_do(db, apr_psprintf(fixture.pool,
+                   "INSERT INTO orders_payments (payment_id, order_id, cents, "
+                   "status, reason, recorded_at) VALUES ('both', '%s', 100, "
+                   "'refunded', 'amount', 1)", sale.id));
+    is_int(paid("both", sale.id, "1"), SVC_INBOX_DUPLICATE,
+           "... and is a repeated one then");
+    is_int(fixture_int(db, "SELECT COUNT(*) FROM orders_log WHERE subject = "
+                           "'order:refund-required'"), 0,
+           "... which is told by one of them alone");
+    svc_db_close(db);
+}
+
 int main(void)
 {
     fixture_begin();
@@ -699,5 +748,6 @@ int main(void)
     truth();
     svc_db_close(db);
     heard_by_two();
+    refused_by_two();
     return fixture_end();
 }

@@ -71,6 +71,7 @@ static void pgsql(void)
         { "ERROR:  57014\n", SVC_ERR_UNAVAILABLE, "query cancelled" },
         { "ERROR:  25006\n", SVC_ERR_UNAVAILABLE, "read-only" },
         { "ERROR:  42P01\n", SVC_ERR_UNAVAILABLE, "no such table" },
+        { "ERROR:  42501\n", SVC_ERR_UNAVAILABLE, "not permitted" },
         { "FATAL:  28P01\n", SVC_ERR_UNAVAILABLE, "bad password" },
         { "FATAL:  3D000\n", SVC_ERR_UNAVAILABLE, "no such database" },
         { "ERROR:  23505\n", SVC_ERR_INTERNAL, "unique violation" },
@@ -86,7 +87,7 @@ static void pgsql(void)
 
 static void mysql(void)
 {
-    static const int retry[] = { 1205, 1213, 1927, 2006, 2013, 2030 };
+    static const int retry[] = { 1180, 1205, 1213, 1927, 2006, 2013, 2030 };
     static const int away[] = { 1021, 1040, 1047, 1053, 1114, 1146, 1290,
                                 2002, 2003 };
     static const int ours[] = { 1062, 1064, 1406, 1366 };
@@ -100,10 +101,31 @@ static void mysql(void)
         check(SVC_DB_MYSQL, "", ours[i], "x", SVC_ERR_INTERNAL);
 }
 
+/* Whoever reads "undone" does not look whether a COMMIT was carried out. */
+static void conflicts(void)
+{
+    ok(svc_db_class_is_conflict(SVC_DB_MYSQL, 1213, NULL),
+       "MariaDB: a deadlock, and a conflict of two nodes, undo the transaction");
+    ok(!svc_db_class_is_conflict(SVC_DB_MYSQL, 1205, "x") &&
+           !svc_db_class_is_conflict(SVC_DB_MYSQL, 2013, "x") &&
+           !svc_db_class_is_conflict(SVC_DB_MYSQL, 1180, "x"),
+       "... a wait that was too long, a lost connection and a COMMIT that failed "
+       "leave it open");
+    ok(svc_db_class_is_conflict(SVC_DB_PGSQL, 7, "ERROR:  40P01\n") &&
+           svc_db_class_is_conflict(SVC_DB_PGSQL, 7, "ERROR:  40001\n"),
+       "PostgreSQL: so do a deadlock and a serialization failure");
+    ok(!svc_db_class_is_conflict(SVC_DB_PGSQL, 7, "ERROR:  40003\n") &&
+           !svc_db_class_is_conflict(SVC_DB_PGSQL, 7, NULL),
+       "... what is unknown stays unknown");
+    ok(!svc_db_class_is_conflict(SVC_DB_SQLITE, 5, "database is locked"),
+       "SQLite undoes nothing by itself");
+}
+
 int main(void)
 {
     sqlite();
     pgsql();
     mysql();
+    conflicts();
     return tap_end();
 }

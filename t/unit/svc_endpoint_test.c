@@ -5,6 +5,44 @@
 
 #include "svc_endpoint.h"
 
+static void clashes(void)
+{
+    static const struct {
+        const char *a, *b;
+        int clash, leads; /* may both be bound; does a client of a reach b */
+    } table[] = {
+        { "tcp://127.0.0.1:1", "tcp://127.0.0.1:1", 1, 1 },
+        { "tcp://127.0.0.1:1", "tcp://127.0.0.1:01", 1, 1 },
+        { "tcp://127.0.0.1:1", "tcp://127.0.0.1:2", 0, 0 },
+        { "tcp://127.0.0.1:1", "tcp://127.0.0.2:1", 0, 0 },
+        { "tcp://127.0.0.1:1", "tcp://*:1", 1, 1 },
+        { "tcp://127.0.0.1:1", "tcp://0.0.0.0:1", 1, 1 },
+        { "tcp://*:1", "tcp://127.0.0.1:1", 1, 0 },
+        { "tcp://*:1", "tcp://0.0.0.0:1", 1, 0 },
+        { "tcp://localhost:1", "tcp://127.0.0.1:1", 1, 1 },
+        { "tcp://localhost:1", "tcp://*:1", 1, 1 },
+        { "tcp://[::1]:1", "tcp://[::]:1", 1, 1 },
+        { "tcp://[::1]:1", "tcp://*:1", 0, 0 },
+        { "tcp://127.0.0.1:1", "tcp://[::]:1", 0, 0 },
+        { "tcp://192.0.2.1:1", "tcp://192.0.2.1:1", 1, 1 },
+        { "tcp://192.0.2.1:1", "tcp://*:1", 1, 0 },
+        { "tcp://shop.example:1", "tcp://*:1", 1, 0 },
+        { "ipc:///a", "ipc:///a", 1, 1 },
+        { "ipc:///a", "ipc:///b", 0, 0 },
+        { "ipc:///a", "tcp://127.0.0.1:1", 0, 0 }
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        is_int(svc_endpoint_clashes(table[i].a, table[i].b), table[i].clash,
+               "%s and %s %s be bound at once", table[i].a, table[i].b,
+               table[i].clash ? "cannot" : "can");
+        is_int(svc_endpoint_leads_to(table[i].a, table[i].b), table[i].leads,
+               "who connects to %s %s %s", table[i].a,
+               table[i].leads ? "reaches" : "does not reach", table[i].b);
+    }
+}
+
 int main(void)
 {
     static const struct {
@@ -65,5 +103,6 @@ int main(void)
         is_int(svc_endpoint_is_local(places[i].text), places[i].is_local,
                "%s is %s", places[i].text,
                places[i].is_local ? "loopback" : "not loopback");
+    clashes();
     return tap_end();
 }

@@ -6,7 +6,7 @@ use warnings FATAL => 'all';
 use Carp 'croak';
 use DBI ();
 use Digest::MD5 'md5_hex';
-use Fcntl qw(F_SETLKW F_WRLCK SEEK_SET);
+use Fcntl qw(:flock F_SETLKW F_WRLCK SEEK_SET);
 use File::Copy 'copy';
 use POSIX ();
 use TestSvc::Pooler ();
@@ -20,9 +20,9 @@ my $Shared;
 my @Path = (split(/:/, $ENV{PATH} || ''), reverse(sort glob '/usr/lib/postgresql/*/bin'), '/usr/sbin', '/usr/libexec');
 
 sub new {
-    my ($class, $engine, $dir) = @_;
+    my ($class, $engine, $dir, %opt) = @_;
     croak "no engine $engine: say sqlite3, pgsql or mysql" unless $Name{$engine};
-    return bless { engine => $engine, dir => $dir, made => {} }, $class;
+    return bless { engine => $engine, dir => $dir, made => {}, env => {}, %opt }, $class;
 }
 
 # The one of t/suites.pl, which has started it.
@@ -35,6 +35,7 @@ sub shared {
 }
 
 sub engine  { return $_[0]{engine} }
+sub dir     { return $_[0]{dir} }
 sub name    { return $Name{ $_[0]{engine} } }
 sub is_file { return $_[0]{engine} eq 'sqlite3' }
 
@@ -65,14 +66,16 @@ sub run {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', "$self->{dir}/log" or POSIX::_exit(126);
         open STDERR, '>&', \*STDOUT;
+        @ENV{ keys %{ $self->{env} } } = values %{ $self->{env} };
         { no warnings; exec @{ $self->{as} || [] }, @command }
         POSIX::_exit(127);
     }
     return $pid;
 }
 
-sub make {   # an empty cluster; small, but with fsync, and deaf but for one socket
-    my ($self) = @_;
+sub make {   # an empty cluster; small, but with fsync, and deaf but for one socket; AS as in start
+    my ($self, @as) = @_;
+    $self->{as} = \@as if @as;
     my @command = $self->{engine} eq 'pgsql'
         ? (program('initdb'), '-D', "$self->{dir}/data", '-A', 'trust', '-U', 'svc', '-E', 'UTF8', '--locale=C', '-N')
         : (program('mariadb-install-db'), '--no-defaults', "--datadir=$self->{dir}/data", '--skip-test-db', '--skip-name-resolve',
@@ -84,6 +87,14 @@ sub make {   # an empty cluster; small, but with fsync, and deaf but for one soc
     print $conf "listen_addresses = ''\nunix_socket_directories = '$self->{dir}'\nshared_buffers = 16MB\n",
         "max_connections = 400\nmax_wal_size = 128MB\nlog_min_messages = warning\n";
     close $conf or croak "postgresql.conf: $!";
+}
+
+sub command {   # of the server
+    my ($self) = @_;
+    return (program('postgres'), '-D', "$self->{dir}/data") if $self->{engine} eq 'pgsql';
+    return (program('mariadbd'), '--no-defaults', "--datadir=$self->{dir}/data", "--socket=$self->{dir}/mysql.sock", '--skip-networking',
+            '--innodb-buffer-pool-size=32M', '--innodb-log-file-size=16M', '--max-connections=400', '--performance-schema=OFF',
+            '--innodb-flush-log-at-trx-commit=1', '--pid-file=server.pid');
 }
 
 # With AS (a command in a list) it runs as another user, whom DIR belongs to.
@@ -98,12 +109,7 @@ sub start {
         close $conf or croak "my.cnf: $!";
     }
     $self->make unless -d "$self->{dir}/data";
-    my $pid = $self->run($self->{engine} eq 'pgsql'
-        ? (program('postgres'), '-D', "$self->{dir}/data")
-        : (program('mariadbd'), '--no-defaults', "--datadir=$self->{dir}/data", "--socket=$self->{dir}/mysql.sock", '--skip-networking',
-           '--innodb-buffer-pool-size=32M', '--innodb-log-file-size=16M', '--max-connections=400', '--performance-schema=OFF',
-           '--innodb-flush-log-at-trx-commit=1', '--pid-file=server.pid'));
-    $self->{child} = $pid;
+    my $pid = $self->{child} = $self->run($self->command);
     my $deadline = time + 30;
     until (eval { $self->admin->disconnect; 1 }) {
         my $why = $@;
@@ -183,7 +189,7 @@ sub thaw   { my ($self) = @_; kill 'CONT', $self->pids }
 sub admin {
     my ($self, $name) = @_;
     my %attributes = (RaiseError => 1, PrintError => 0, AutoInactiveDestroy => 1);
-    return DBI->connect("dbi:Pg:host=$self->{dir};dbname=postgres", 'svc', undef, \%attributes) if $self->{engine} eq 'pgsql';
+    return DBI->connect("dbi:Pg:host=$self->{dir};dbname=" . ($name || 'postgres'), 'svc', undef, \%attributes) if $self->{engine} eq 'pgsql';
     return DBI->connect("dbi:MariaDB:mariadb_socket=$self->{dir}/mysql.sock" . ($name ? ";database=$name" : ''), 'root', '', \%attributes);
 }
 
@@ -192,7 +198,7 @@ sub schema {
     my ($file) = @_;
     my ($base) = $file =~ m{([^/]+?)(?:\.db)?\z};
     $base =~ s/\W/_/g;
-    return lc($base) . '_' . substr md5_hex($file), 0, 12;
+    return 's_' . lc($base) . '_' . substr md5_hex($file), 0, 12;
 }
 
 sub create {   # the empty database FILE, if it is not there
@@ -234,17 +240,18 @@ sub adapt {
 }
 
 # A handle on FILE that reads, or with C<write> may write; strings are bytes, or with C<unicode> characters. Of several
-# files, all their tables at once.
+# files, all their tables at once. Instead of a file, C<=NAME> is a whole database of that name.
 sub connect {
     my ($self, $files, %opt) = @_;
     my @files = ref $files ? @$files : $files;
     return $self->connect_sqlite(\@files, %opt) if $self->is_file;
-    my @names = map { $self->create($_) } @files;
+    my ($whole) = $files[0] =~ /^=(\w+)\z/;
+    my @names = defined $whole ? $whole : map { $self->create($_) } @files;
     my $db;
     if ($self->{engine} eq 'pgsql') {
-        $db = $self->admin;
+        $db = $self->admin($whole);
         $db->{pg_enable_utf8} = $opt{unicode} ? 1 : 0;
-        $db->do('SET client_min_messages = warning; SET search_path = ' . join ', ', @names);
+        $db->do('SET client_min_messages = warning; SET search_path = ' . (defined $whole ? 'public' : join ', ', @names));
         $db->do('SET default_transaction_isolation = "repeatable read"');   # one state of the database in a transaction
         $db->do('SET default_transaction_read_only = on') unless $opt{write};
     } else {
@@ -286,7 +293,8 @@ sub restore {
     $db->begin_work;
     for my $table ($self->tables($db, $file)) {
         $db->do("DELETE FROM $table");
-        $db->do("INSERT INTO $table SELECT * FROM $copy.$table");
+        my $columns = join ', ', $self->columns($db, $file, $table);
+        $db->do("INSERT INTO $table ($columns) SELECT $columns FROM $copy.$table");
     }
     $db->commit;
 }
@@ -296,14 +304,23 @@ sub tables {
     return @{ $db->selectcol_arrayref('SELECT table_name FROM information_schema.tables WHERE table_schema = ?', undef, schema($file)) };
 }
 
+sub columns {   # that are not computed from others
+    my ($self, $db, $file, $table) = @_;
+    my $generated = $self->{engine} eq 'pgsql' ? 'is_generated' : "CASE WHEN extra LIKE '%GENERATED' THEN 'ALWAYS' ELSE 'NEVER' END";
+    return @{ $db->selectcol_arrayref("SELECT column_name FROM information_schema.columns WHERE table_schema = ? AND table_name = ? " .
+        "AND $generated = 'NEVER' ORDER BY ordinal_position", undef, schema($file), $table) };
+}
+
 # Keeps all who write waiting until the result is gone.
 sub hold_writers {
     my ($self, $file) = @_;
-    if ($self->is_file) {   # writers take turns by a lock
+    if ($self->is_file) {   # writers take turns by a lock; of which kind is up to how APR was built
         open my $lock, '+<', "$file.lock" or croak "$file.lock: $!";
         my $whole = pack 's s l! l! i', F_WRLCK, SEEK_SET, 0, 0, 0;
         fcntl $lock, F_SETLKW, $whole or croak "$file.lock: $!";
-        return bless { release => sub { close $lock } }, 'TestSvc::Database::Hold';
+        flock $lock, LOCK_EX or croak "$file.lock: $!";
+        my $owner = $$;   # clients that are forked meanwhile have the file, too
+        return bless { release => sub { flock $lock, LOCK_UN if $$ == $owner; close $lock } }, 'TestSvc::Database::Hold';
     }
     my $db = $self->connect($file, write => 1);
     $db->begin_work;   # its end is the end of the connection
@@ -349,8 +366,8 @@ TestSvc::Database - the engine that the suites run on
 
 =head1 METHODS
 
-new($engine, $dir), shared, engine, name, is_file, lacks, start(@as), stop, crash, freeze, thaw, pid, pids, log, params($file),
+new($engine, $dir, env => {}), shared, engine, dir, name, is_file, lacks, start(@as), stop, crash, freeze, thaw, pid, pids, log, params($file),
 adapt($configuration, %where), connect($file, %opt), backup($file, $name), restore($file, $name),
-hold_writers($file).
+hold_writers($file). C<env> is what the server finds in its environment besides.
 
 =cut

@@ -11,6 +11,7 @@ use File::Temp ();
 use JSON::PP ();
 use MIME::Base64 'encode_base64url';
 use POSIX ();
+use TestSvc::Event 'new_keys';
 use parent 'TestSvc::Server';
 
 our @EXPORT = qw(jwt openssl);
@@ -27,6 +28,14 @@ sub new {   # $files: of conf/, in the order in which they are included
     return $self;
 }
 
+sub machines {
+    my ($class, $files, %opt) = @_;
+    my ($n, $ports) = (1, {});
+    my %hosts = map { ($_ => '127.0.0.' . ++$n) } sort keys %$files;
+    return map { ($_ => $class->new($files->{$_}, host => $hosts{$_}, bus => $hosts{$_}, hosts => \%hosts, ports => $ports, %opt)) }
+        sort keys %hosts;
+}
+
 sub example {   # a copy of conf/NAME, where `make install` has it
     my ($self, $name) = @_;
     open my $in, '<', "$Conf/$name" or croak "conf/$name: $!";
@@ -38,6 +47,12 @@ sub example {   # a copy of conf/NAME, where `make install` has it
             s{/var/lib/shop\b}{\@dir\@/data}g;
             s{/etc/apache2\b}{\@dir\@/etc}g;
             s{\b127\.0\.0\.1:(\d+)\b}{127.0.0.1:\@port:$1\@}g;
+            # Of several machines each is an address of loopback, with the same ports.
+            s{\btcp://\*:(\d+)\b}{tcp://$self->{bus}:\@port:$1\@}g;
+            s{\b(Define SHOP_ADDRESS) 192\.0\.2\.\d+$}{$1 $self->{bus}}mg;
+            s{\btcp://\$\{SHOP_ADDRESS\}:(\d+)\b}{tcp://\$\{SHOP_ADDRESS\}:\@port:$1\@}g;
+            s{\btcp://([\w-]+\.example):(\d+)\b}{'tcp://' . ($self->{hosts}{$1} || croak "no host $1") . ":\@port:$2\@"}ge;
+            s{^(DBDParams ")(?:host=db\.example|sock=\S+)( .*?)( group=shop)?"$}{$self->server_params($1, $2, $3)}me;
             s{^Listen (\d+)$}{Listen 127.0.0.1:\@port:$1\@}mg;
             s{<VirtualHost \*:(\d+)>}{<VirtualHost *:\@port:$1\@>}g;
             for my $place (keys %{ $self->{places} || {} }) { s{\Q$place\E}{$self->{places}{$place}}g }
@@ -45,6 +60,23 @@ sub example {   # a copy of conf/NAME, where `make install` has it
         $text = $self->fill($text);
     }
     return $self->put("shop/$name", $text);
+}
+
+# Whoever reaches the server and its group of my.cnf; the database, the user and the password are the example's.
+sub server_params {
+    my ($self, $begin, $rest, $group) = @_;
+    my $dir = $self->engine->dir;
+    return $begin . ($self->engine->engine eq 'pgsql' ? "host=$dir" : "sock=$dir/mysql.sock") . $rest . ($group ? ' group=svc' : '') . '"';
+}
+
+sub db_file {   # as the examples say
+    my ($self) = @_;
+    for my $file (sort glob "$self->{dir}/etc/shop/*.conf") {
+        open my $in, '<', $file or croak "$file: $!";
+        my ($params) = map { /^DBDParams "(.*)"$/ ? $1 : () } <$in> or next;
+        return $params =~ /\bdbname=(\w+)/ ? "=$1" : $params;
+    }
+    croak 'no example has DBDParams';
 }
 
 sub edit {
@@ -63,6 +95,16 @@ sub put {
     print $out $text;
     close $out or croak "etc/$name: $!";
     return $self;
+}
+
+sub put_users {   # of all examples; the password is secret
+    my ($self) = @_;
+    return $self->put('shop.users', join '', map { "$_:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n" } qw(alice bob carol));
+}
+
+sub keys_of {   # makes a pair, as svc-keygen NAME does there, and returns what is in NAME.public
+    my ($self, $name) = @_;
+    return new_keys("$self->{dir}/etc/shop/$name")->{public} . "\n";
 }
 
 sub jwt {
@@ -118,11 +160,23 @@ Those of L<TestSvc::Server>, and:
 
 Copies these files of conf/ to DIR/etc/shop/ and includes them in this order. In the copies places are replaced, and
 nothing else: the folder of a module; /var/lib/shop by DIR/data; /etc/apache2 by DIR/etc; the ports of 127.0.0.1, of
-Listen and of VirtualHost by free ones, which C<port(8443)> tells; and what C<places>, a hash, names: other machines. C<conf> is added before them.
+Listen, of VirtualHost and of endpoints by free ones, which C<port(8443)> tells; C<*> and the machine's own address by
+C<bus>; other machines by what C<hosts> has for their names, and other places by what C<places> has for them; a database server by that of the suite. C<conf> is added
+before them.
+
+=item machines(\%files, %opt)
+
+Several of them, by name, each with the files of conf/ that %files has for it: C<< { 'shop-1.example' => ['shop.conf'] } >>.
+Each has an address of loopback of its own, and all have the same ports.
 
 =item put($name, $text)
 
 Writes DIR/etc/NAME: what the examples read from /etc/apache2.
+
+=item put_users, keys_of($name)
+
+The users alice, bob and carol, whose password is C<secret>; a pair of keys in DIR/etc/shop/NAME.public and NAME.secret,
+whose public one is returned as a line.
 
 =item edit($name, sub { s/.../.../ })
 

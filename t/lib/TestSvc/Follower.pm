@@ -10,6 +10,7 @@ use File::Temp ();
 use JSON::PP ();
 use POSIX ();
 use Scalar::Util 'weaken';
+use Time::HiRes 'sleep';
 
 my %Running;   # by object, so that none outlives the suite
 my $Json = JSON::PP->new->utf8;
@@ -54,7 +55,18 @@ sub signal {
     my ($self, $signal) = @_;
     croak "it has ended: " . $self->errors if waitpid($self->{pid}, POSIX::WNOHANG) != 0;
     kill $signal, $self->{pid} or croak "kill $signal $self->{pid}: $!";
+    sleep 0.001 while $signal eq 'STOP' && grep { $_ ne 'T' } $self->states;   # it is told one thread at a time
     return $self;
+}
+
+sub states {   # of its threads
+    my ($self) = @_;
+    my @states;
+    for my $path (glob "/proc/$self->{pid}/task/*/stat") {
+        open my $file, '<', $path or next;
+        push @states, $1 if (<$file> || '') =~ /\) (\w) /;
+    }
+    return @states;
 }
 
 sub kill9 {

@@ -50,6 +50,16 @@ sub restart {  # returns when it has subscribed anew
     $Pub->wait_subscriber;
 }
 
+# The bytes that wait in the kernel for who is connected to ENDPOINT.
+sub unread {
+    my ($endpoint) = @_;
+    my $port = sprintf '%04X', $endpoint =~ /:(\d+)\z/;
+    open my $table, '<', '/proc/net/tcp' or die "/proc/net/tcp: $!";
+    my $bytes = 0;
+    /^\s*\d+: \S+ 0100007F:$port \w+ \w+:(\w+)/ and $bytes += hex $1 while <$table>;
+    return $bytes;
+}
+
 # What the follower asks next, as one text ("REPLAY 3" with the right names left out, or all of it), and the answer.
 # While nothing is asked the publisher is heard: a heartbeat now and then.
 sub asked {
@@ -163,6 +173,8 @@ sub keeps_the_rules {
     my @log = @Log;
     event($c, 7); event($c, 8);   # 17, 18 of a log that is no more
     publish(18, 17);
+    my $bytes = length join '', map { @{ $Log[$_ - 1] } } 17, 18;
+    wait_until { unread($pub) >= $bytes } 10, 'both to be with the follower, which does not read';
     @Log = @log;
     $follower->signal('CONT');
     is asked(undef, events(17, 16)), 'REPLAY 16', 'a gap makes it compare';

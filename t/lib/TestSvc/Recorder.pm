@@ -13,9 +13,13 @@ use TestSvc::Event;
 my $Json = JSON::PP->new->utf8;
 my $Test = Test::Builder->new;
 
-sub new {
+sub new {   # several machines may publish one log: then each is a list
     my ($class, $publish, $replay) = @_;
-    return bless { live => TestSvc::Event->subscriber($publish), replay => $replay, text => {}, wrong => [], heard => 0 }, $class;
+    my ($first, @others) = ref $publish ? @$publish : $publish;
+    my $self = bless { live => TestSvc::Event->subscriber($first), replay => ref $replay ? $replay : [$replay], text => {}, wrong => [],
+                       heard => 0, position => 0, head => 0 }, $class;
+    $self->{live}{socket}->connect($_) for @others;
+    return $self;
 }
 
 sub keep {
@@ -32,7 +36,11 @@ sub keep {
 sub hear {   # what has been published
     my ($self) = @_;
     while (my ($subject, $text) = TestSvc::Event::receive($self->{live}{socket}, 0)) {
-        next if $subject eq 'heartbeat';
+        if ($subject eq 'heartbeat') {
+            my $head = $Json->decode($text)->{data}{head};
+            $self->{head} = $head if $head > $self->{head};
+            next;
+        }
         $self->{heard}++;
         $self->keep($subject, $text);
     }
@@ -41,18 +49,38 @@ sub hear {   # what has been published
 
 sub live { my ($self) = @_; return $self->hear->{heard} }   # how many were heard live
 
-sub ask {    # frames of the answer; asks again, for whoever was asked may be dead
+sub ask {    # frames of the first answer; asks all, and again, for whoever was asked may be dead
     my ($self, $position, $seconds) = @_;
     my $deadline = time + ($seconds || 15);
-    while (time < $deadline) {
-        my $socket = TestSvc::Event::socket_of(ZMQ_DEALER);
-        $socket->connect($self->{replay});
-        $socket->send_multipart(['REPLAY', '', $position, '', 500]);
-        my @frames = TestSvc::Event::receive($socket, 1);
-        $socket->close;
-        return @frames if @frames;
+    my @frames;
+    while (!@frames && time < $deadline) {
+        my @sockets = map { my $socket = TestSvc::Event::socket_of(ZMQ_DEALER); $socket->connect($_); $socket } @{ $self->{replay} };
+        $_->send_multipart(['REPLAY', '', $position, '', 500]) for @sockets;
+        my $again = time + 1;
+        while (!@frames && time < $again) {
+            @frames = TestSvc::Event::receive($_, 0.02) and last for @sockets;
+        }
+        $_->close for @sockets;
     }
-    die "nobody answers at $self->{replay}\n";
+    return @frames if @frames;
+    die "nobody answers at @{ $self->{replay} }\n";
+}
+
+# Follows on as any follower does: takes the events in order, asks for what it did not hear. Returns the position.
+sub take {
+    my ($self) = @_;
+    $self->hear;
+    my $next = sub { $self->{position}++ while exists $self->{text}{ $self->{position} + 1 } };
+    $next->();
+    if (grep { $_ > $self->{position} } $self->{head}, keys %{ $self->{text} }) {
+        my ($kind, undef, $head, @pairs) = $self->ask($self->{position});
+        die "REPLAY after $self->{position} was answered $kind\n" unless $kind eq 'EVENTS';
+        while (my ($subject, $text) = splice @pairs, 0, 2) {
+            $self->keep($subject, $text);
+        }
+        $next->();
+    }
+    return $self->{position};
 }
 
 sub catch_up {   # asks for what was not heard, up to the head; returns the head

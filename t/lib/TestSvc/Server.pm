@@ -138,7 +138,9 @@ sub fill {   # what stands between @ signs
 
 sub free_port {
     for (1 .. 200) {
-        my $port = 10000 + int rand 20000;   # below the range the kernel takes outgoing ports from
+        # Below the range that the kernel takes outgoing ports from, and not where another lane looks.
+        my $each = int(20_000 / ($ENV{LANES} || 1));
+        my $port = 10_000 + $each * (($ENV{TEST_LANE} || 1) - 1) + int rand $each;
         next if $Handed{$port};
         my $probe = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1) or next;
         $Handed{$port} = 1;
@@ -170,13 +172,15 @@ sub error_log {
 }
 
 sub configtest {
-    my ($self) = @_;
-    my $output = qx{'$Httpd' -f '$self->{dir}/httpd.conf' -t 2>&1};
+    my ($self, @options) = @_;
+    my $output = qx{'$Httpd' -f '$self->{dir}/httpd.conf' -t @options 2>&1};
     return ($? >> 8, $output);
 }
 
 # Runs in the foreground, as our child: its pid is known, and waitpid says how it ended.
-sub start {
+sub start { return $_[0]->launch->await }
+
+sub launch {   # without waiting for it, so that several start at once
     my ($self) = @_;
     croak 'runs already' if $self->{pid};
     croak 'somebody else answers at ' . $self->url if $self->answers;
@@ -194,9 +198,14 @@ sub start {
     $self->{pid} = $pid;
     $Running{$self} = [$$, $self];
     weaken $Running{$self}[1];
+    return $self;
+}
+
+sub await {
+    my ($self) = @_;
     my $deadline = time + ($self->{patience} || 20);
     until ($self->answers) {
-        if (waitpid($pid, POSIX::WNOHANG) == $pid) {
+        if (waitpid($self->{pid}, POSIX::WNOHANG) == $self->{pid}) {
             $self->forget;
             croak 'httpd did not start: ' . $self->stdout . $self->error_log;
         }
@@ -270,14 +279,13 @@ sub kill9_parent_and_children {
     my ($self) = @_;
     return unless $self->{pid};
     # Parent first, since it would replace its children; and halted before they are counted, since a child that it makes
-    # in between would live on, with the port.
+    # in between would live on, with the port. Children whose parent is dead are found by its process group.
     my $deadline = time + 5;
     kill 'STOP', $self->{pid};
     sleep 0.001 until ((stat_of($self->{pid}))[0] || 'Z') =~ /[TZ]/ || time > $deadline;
-    my @pids = $self->pids;
-    kill 'KILL', $_ for @pids;
+    kill 'KILL', $_ for $self->{pid}, $self->group;
     waitpid $self->{pid}, 0;
-    sleep 0.01 while time < $deadline && grep { alive($_) } @pids;
+    sleep 0.01 while time < $deadline && $self->group;
     unlink "$self->{dir}/logs/httpd.pid";         # httpd would warn about it, and rightly: not what a suite looks for
     $self->forget;
 }
@@ -288,11 +296,11 @@ sub forget {
     delete $Running{$self};
 }
 
-sub stat_of {   # state and parent of a process
+sub stat_of {   # state, parent and process group of a process
     my ($pid) = @_;
     open my $file, '<', "/proc/$pid/stat" or return;
     my $line = <$file>;
-    return defined $line && $line =~ /\) (\w) (\d+)/ ? ($1, $2) : ();
+    return defined $line && $line =~ /\) (\w) (\d+) (\d+)/ ? ($1, $2, $3) : ();
 }
 
 # Of a process whose first thread is gone others may still hold its files, and its port.
@@ -309,10 +317,17 @@ sub pids {
     return $self->{pid} ? ($self->{pid}, $self->children) : ();
 }
 
+sub all_pids { return map { m{/(\d+)$} ? $1 : () } glob '/proc/[0-9]*' }
+
+sub group {   # of its processes those that live
+    my ($self) = @_;
+    return grep { ((stat_of($_))[2] || 0) == $self->{pid} && alive($_) } all_pids();
+}
+
 sub children {
     my ($self) = @_;
     my @children;
-    for my $pid (map { m{/(\d+)$} ? $1 : () } glob '/proc/[0-9]*') {
+    for my $pid (all_pids()) {
         my ($state, $parent) = stat_of($pid);
         push @children, $pid if defined $parent && $parent == $self->{pid} && $state ne 'Z';
     }
@@ -431,7 +446,8 @@ Writes httpd.conf again with other C<conf>, C<site>, ... for the next graceful o
 
 =item start, graceful, restart
 
-Return when the (new) server answers; die with its error log otherwise.
+Return when the (new) server answers; die with its error log otherwise. C<launch> starts it and C<await> waits, so that
+several can start at once.
 
 =item stop($signal, $seconds), graceful_stop($seconds)
 
@@ -440,9 +456,9 @@ Return how long it took; die when a process is left. kill9_parent_and_children d
 =item signal($name), pid, pids, children, child_of($port), leader_pid($module), wait_leader($module, $not, $seconds),
 wait_database
 
-=item configtest
+=item configtest(@options)
 
-Exit code and output of C<httpd -t>.
+Exit code and output of C<httpd -t>, with options such as C<-D DUMP_TICKETS>.
 
 =item url($path), port($name), endpoint($name), dir, engine, db_file, error_log, error_log_file, stdout
 

@@ -1,135 +1,196 @@
 package TestSvc::Trade;
-# A trading load while something happens to the database, and what must be true of its answers afterwards: sellers, sellers
-# who repeat with an Idempotency-Key until they know, buyers, readers.
+# A trading load for suites in which something goes wrong meanwhile: clients sell, edit, buy, cancel, pay and look, and
+# keep what they were answered; afterwards that is compared with what is there.
 use strict;
 use warnings FATAL => 'all';
-use Test::More ();
-use TestSvc qw(db wait_until api order);
-use TestSvc::Clients;
-use TestSvc::Truth;
+use Exporter 'import';
+use Test::Builder ();
+use Time::HiRes qw(sleep time);
+use TestSvc qw(api db order wait_until);
+use TestSvc::Clients ();
+use TestSvc::Truth qw(truth_ok wait_quiet);
 
-my @Kinds = qw(sell repeat buy read);
+our @EXPORT = qw(works_ok survives_ok trade_conf no_open_transaction_ok);
 
-sub start {
-    my ($class, $server, $name) = @_;
-    my $clients = TestSvc::Clients->start(2 * @Kinds, $server, sub {
-        my ($client, $number) = @_;
-        my %got = (made => [], refused => [], unknown => [], ordered => [], odd => [], longest => 0, failed => 0, last => 0);
-        my $do = TestSvc::Trade->can($Kinds[$number % @Kinds]);
-        for (my $count = 1; !$client->is_told_to_stop; $count++) {
-            $do->($client, \%got, "$name $number.$count");
-        }
-        return \%got;
-    });
-    return bless { server => $server, name => $name, clients => $clients }, $class;
+my $Test = Test::Builder->new;
+my $Longest = 10.5;   # seconds for a request: 10, and a little for its client
+my $Stories = 0;
+
+# The route of payments, which TestSvc::Server does not have by itself.
+sub trade_conf {
+    return qq(<LocationMatch "^/api/orders/[^/]+/payments/?\$">\n  OrdersPayments On\n  Require user payments\n</LocationMatch>\n);
 }
 
-sub written { my ($server) = @_; return db($server)->selectrow_array('SELECT (SELECT position FROM tickets_head) + (SELECT position FROM orders_head)') }
+# --- one client --------------------------------------------------------------------------------------------------
 
-sub busy {   # returns when they have done something more
-    my ($self) = @_;
-    my $from = wait_until { eval { written($self->{server}) } } 20, 'the database';
-    wait_until { (eval { written($self->{server}) } || 0) >= $from + 60 } 30, 'the trade to go on';
-    return $self;
-}
-
-# One request: how long it took, and what came that must not.
-sub ask {
-    my ($client, $got, @request) = @_;
+sub ask {   # sends it and keeps what became of it; what may be a matter of course is no news
+    my ($client, $got, $method, $path, %opt) = @_;
     my $begin = $client->now;
-    my $answer = $client->send(@request);
-    my $end = $client->now;
-    $got->{longest} = $end - $begin if $end - $begin > $got->{longest};
-    $got->{last} = $end if $answer->{code} == 503;
-    $got->{failed}++ if $answer->{code} == 503;
-    push @{ $got->{odd} }, "@request[0, 1]: $answer->{code} " . substr $answer->{text}, 0, 100
-        unless grep { $_ == $answer->{code} } 200, 201, 503, $request[1] eq '/api/orders' ? 404 : ();
-    $client->pause(0.02) if $answer->{code} == 503;
+    my $answer = $client->send($method, $path, %opt);
+    my $took = $client->now - $begin;
+    my $code = $answer->{code};
+    ($got->{longest}, $got->{slowest}) = ($took, "$method $path: $code") if $took > $got->{longest};
+    $got->{codes}{$code}++;
+    my $is_right = $code =~ /^(?:200|201|202|204|404|409)\z/ || $code == 503 && ($answer->{headers}{'retry-after'} || '') =~ /^[1-9]\d*\z/;
+    push @{ $got->{odd} }, "$method $path: $code " . substr $answer->{text}, 0, 150 unless $is_right;
+    $client->pause(0.02) if $code == 503;
+    $answer->{is_unknown} = $code == 503 && $answer->{text} =~ /was made is unknown/;
     return $answer;
 }
 
-sub sell {
-    my ($client, $got, $title) = @_;
-    my $answer = ask($client, $got, POST => '/api/tickets', user => 'alice', json => { title => $title, price => 7 });
-    push @{ $got->{ $answer->{code} == 201                    ? 'made'
-                  : $answer->{text} =~ /made is unknown/      ? 'unknown'
-                  :                                             'refused' } }, $title;
+sub sell {   # a ticket, whose title is told once; an edit of it
+    my ($client, $got, $name) = @_;
+    my $title = "$name " . $client->number . '.' . ++$got->{count};
+    my %keyed = $got->{count} % 2 ? (headers => { 'Idempotency-Key' => qq("$title") }) : ();
+    my $made = ask($client, $got, POST => '/api/tickets', user => 'alice', json => { title => $title, price => 7 }, %keyed);
+    push @{ $got->{ $made->{code} == 201 ? 'made' : $made->{is_unknown} ? 'unknown' : 'refused' } }, $title;
+    push @{ $got->{keyed} }, $title if %keyed && $made->{code} == 503;
+    return unless $made->{code} == 201 && $got->{count} % 3 == 0;
+    my $edited = ask($client, $got, PUT => "/api/tickets/$made->{json}{id}", user => 'alice', json => { title => $title, price => 8 });
+    $got->{edited}{ $made->{json}{id} } = $edited->{json}{version} if $edited->{code} == 200;
 }
 
-sub repeat {   # until it is known; a client that is told to stop still wants to know
-    my ($client, $got, $title) = @_;
-    my $deadline = $client->now + 60;
-    while ($client->now < $deadline) {
-        my $answer = ask($client, $got, POST => '/api/tickets', user => 'alice', headers => { 'Idempotency-Key' => qq("$title") },
-                         json => { title => $title, price => 7 });
-        next unless $answer->{code} == 201;
-        push @{ $got->{made} }, $title;
-        return;
-    }
-    push @{ $got->{odd} }, "$title: repeated for a minute in vain";
-}
-
-sub buy {   # a ticket that was made for it; a 404 says that orders has not heard of it yet
-    my ($client, $got, $title) = @_;
-    my $answer = ask($client, $got, POST => '/api/tickets', user => 'alice', json => { title => $title, price => 9 });
-    my $ticket = $answer->{code} == 201 ? $answer->{json}{id} : return;
-    push @{ $got->{made} }, $title;
-    until ($client->is_told_to_stop) {
-        $answer = ask($client, $got, POST => '/api/orders', user => 'bob', json => { ticketId => $ticket });
-        push @{ $got->{ordered} }, $answer->{json}{id} if $answer->{code} == 201;
-        return if $answer->{code} != 404;
-        $client->pause(0.02);
-    }
-}
-
-sub read {
+sub buy {   # one of the newest tickets; then pay for it, or cancel, or leave it
     my ($client, $got) = @_;
-    ask($client, $got, GET => '/api/tickets?limit=1');
-    ask($client, $got, GET => '/api/orders?limit=1', user => 'bob');
+    my $offered = ask($client, $got, GET => '/api/tickets?limit=20');
+    my @free = $offered->{code} == 200 ? @{ $offered->{json} } : ();
+    return $client->pause(0.02) unless @free;
+    my $order = ask($client, $got, POST => '/api/orders', user => 'bob', json => { ticketId => $free[rand @free]{id} });
+    return unless $order->{code} == 201;
+    my $id = $order->{json}{id};
+    push @{ $got->{ordered} }, $id;
+    my $what = ++$got->{count} % 3;
+    if ($what == 0) {
+        my $gone = ask($client, $got, DELETE => "/api/orders/$id", user => 'bob');
+        push @{ $got->{cancelled} }, $id if $gone->{code} == 204;
+    } elsif ($what == 1) {
+        my $paid = ask($client, $got, POST => "/api/orders/$id/payments", user => 'payments', json => { paymentId => "of $id" });
+        push @{ $got->{paid} }, $id if $paid->{code} =~ /^20/;
+    }
 }
 
-# Ends it, and waits until all works again; then says what is not as it must be. All that was acknowledged is there but for
-# what C<lost> permits.
-sub end {
-    my ($self, %bound) = @_;
-    my ($server, $name) = @$self{qw(server name)};
-    my %all = (longest => 0, last => 0, failed => 0);
-    for my $got ($self->{clients}->enough->wait) {
-        push @{ $all{$_} }, @{ $got->{$_} } for qw(made refused unknown ordered odd);
-        for (qw(longest last)) { $all{$_} = $got->{$_} if $got->{$_} > $all{$_} }
-        $all{failed} += $got->{failed};
+sub look {
+    my ($client, $got) = @_;
+    ask($client, $got, GET => $got->{count}++ % 2 ? '/api/tickets?limit=1' : '/api/orders?limit=1', user => 'bob');
+}
+
+sub trade {
+    my ($name, $where, $clients) = @_;
+    return TestSvc::Clients->start($clients, $where, sub {
+        my ($client, $number) = @_;
+        my %got = (longest => 0, count => 0, codes => {}, odd => []);
+        (\&sell, \&buy, \&look)[$number % 3]->($client, \%got, $name) until $client->is_told_to_stop;
+        return \%got;
+    });
+}
+
+# --- all of them -------------------------------------------------------------------------------------------------
+
+sub sum_of {
+    my %all = (longest => 0, slowest => '', codes => {}, map { $_ => [] } qw(made refused unknown keyed ordered cancelled paid odd));
+    $all{edited} = {};
+    for my $got (@_) {
+        push @{ $all{$_} }, @{ $got->{$_} || [] } for grep { ref $all{$_} eq 'ARRAY' } keys %all;
+        $all{codes}{$_} += $got->{codes}{$_} for keys %{ $got->{codes} };
+        $all{edited}{$_} = $got->{edited}{$_} for keys %{ $got->{edited} || {} };
+        @all{qw(longest slowest)} = @$got{qw(longest slowest)} if $got->{longest} > $all{longest};
     }
-    works($server, $name);
-    my %there;
-    $there{ $_->[0] }++ for @{ db($server)->selectall_arrayref('SELECT title FROM tickets') };
-    my %orders = map { $_->[0] => $_->[1] } @{ db($server)->selectall_arrayref('SELECT id, cancel_reason FROM orders') };
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-    Test::More::note(sprintf '%s: %d made, %d refused, %d unknown, %d ordered, %d times 503, %.1f s the longest', $name,
-                     map({ scalar @{ $all{$_} } } qw(made refused unknown ordered)), @all{qw(failed longest)});
-    Test::More::cmp_ok(scalar @{ $all{$_} }, '>', 0, "$name: there is a load ($_)") for qw(made ordered);
-    $all{lost} = [grep { !$there{$_} } @{ $all{made} }];
-    Test::More::is_deeply($all{lost}, [], "$name: every ticket that was answered 201 is there") unless $bound{lost};
-    Test::More::is_deeply([grep { ($there{$_} || 0) > 1 } @{ $all{made} }, @{ $all{unknown} }], [], "$name: none is there twice");
-    Test::More::is_deeply([grep { $there{$_} } @{ $all{refused} }], [], "$name: none that was answered 503 is there, but for unknown outcomes");
-    Test::More::is_deeply([grep { !exists $orders{$_} } @{ $all{ordered} }], [], "$name: every order that was answered 201 is there") unless $bound{lost};
-    Test::More::is_deeply([splice @{ $all{odd} }, 0, 5], [], "$name: no answer but 2xx and 503");
-    Test::More::cmp_ok($all{longest}, '<', $bound{longest}, "$name: no request waits for $bound{longest} s");
     return \%all;
 }
 
-sub works {   # soon
-    my ($server, $name) = @_;
-    wait_until { api(GET => '/api/tickets', vhost => $server)->code == 200 } 15, 'reads';
-    my $ticket = wait_until { my $answer = api(POST => '/api/tickets', vhost => $server, user => 'alice',
-                                               json => { title => $name, price => 3 });
-                              $answer->code == 201 && $answer->json } 15, 'writes';
-    my $order = wait_until { my $answer = api(POST => '/api/orders', vhost => $server, user => 'bob', json => { ticketId => $ticket->{id} });
-                             $answer->code == 201 && $answer->json } 15, 'orders';
+sub none_ok {   # each complaint is a reason
+    my ($name, @complaints) = @_;
+    $Test->ok(!@complaints, $name) or $Test->diag(join "\n", @complaints > 5 ? (@complaints[0 .. 4], @complaints - 5 . ' more') : @complaints);
+}
+
+# What was answered 2xx is there, what was refused is not, nothing is there twice.
+sub kept_ok {
+    my ($name, $where, $all) = @_;
+    my $db = db($where);
+    my (%titles, %orders, %payments);
+    $titles{ $_->[0] }++ for @{ $db->selectall_arrayref('SELECT title FROM tickets') };
+    $orders{ $_->[0] } = $_->[1] for @{ $db->selectall_arrayref('SELECT id, status FROM orders') };
+    $payments{ $_->[0] } = 1 for @{ $db->selectall_arrayref('SELECT order_id FROM orders_payments') };
+    my %version = map { @$_ } @{ $db->selectall_arrayref('SELECT id, version FROM tickets') };
+    none_ok("$name: what was answered 2xx is there",
+        (map { "a ticket that was made: $_" } grep { !$titles{$_} } @{ $all->{made} }),
+        (map { "an edit of $_" } grep { ($version{$_} || 0) < $all->{edited}{$_} } keys %{ $all->{edited} }),
+        (map { "an order: $_" } grep { !$orders{$_} } @{ $all->{ordered} }),
+        (map { "a cancellation of $_" } grep { ($orders{$_} || '') ne 'cancelled' } @{ $all->{cancelled} }),
+        (map { "a payment of $_" } grep { !$payments{$_} } @{ $all->{paid} }));
+    none_ok("$name: what was answered that nothing was changed is not", grep { $titles{$_} } @{ $all->{refused} });
+    none_ok("$name: nothing is there twice", grep { $titles{$_} > 1 } sort keys %titles);
+}
+
+# A POST with an Idempotency-Key that was answered 503 can be sent again, whatever became of it: then it is there once.
+sub repeated_ok {
+    my ($name, $where, @titles) = @_;
+    my (@wrong, %ids);
+    for my $title (@titles > 20 ? @titles[0 .. 19] : @titles) {
+        my @answers = map { api(POST => '/api/tickets', vhost => $where, user => 'alice', json => { title => $title, price => 7 },
+                                headers => { 'Idempotency-Key' => qq("$title") }) } 1, 2;
+        my ($first, $second) = map { $_->code . ' ' . $_->content } @answers;
+        push @wrong, "$title: $first" unless $first =~ /^201 /;
+        push @wrong, "$title: $first, and then $second" unless $first eq $second;
+        my ($count) = db($where)->selectrow_array('SELECT COUNT(*) FROM tickets WHERE title = ?', undef, $title);
+        push @wrong, "$title is there $count times" unless $count == 1;
+    }
+    none_ok("$name: what was refused or unknown is sent again with its Idempotency-Key, and made once", @wrong);
+}
+
+sub works_ok {   # reads, writes, orders, events; and what must hold holds
+    my ($where, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
-    Test::More::ok((eval { wait_until { order($order->{id}, vhost => $server)->{status} eq 'awaiting:payment' } 15, 'the dance' } || Test::More::diag($@)),
-                   "$name: all works afterwards, by itself");
-    wait_quiet($server);
-    truth_ok($server, "$name: each event has taken effect once, and all that must hold does");
+    my $is_served = eval {
+        wait_until { api(GET => '/api/tickets', vhost => $where)->code == 200 } 15, 'reads';
+        my $ticket = wait_until { my $answer = api(POST => '/api/tickets', vhost => $where, user => 'alice', json => { title => "After: $name", price => 3 });
+                                  $answer->code == 201 && $answer->json } 15, 'writes';
+        my $order = wait_until { my $answer = api(POST => '/api/orders', vhost => $where, user => 'bob', json => { ticketId => $ticket->{id} });
+                                 $answer->code == 201 && $answer->json } 15, 'orders';
+        wait_until { order($order->{id}, vhost => $where)->{status} eq 'awaiting:payment' } 15, 'the dance';
+        wait_quiet($where);
+        1;
+    };
+    $Test->ok($is_served, "$name: all works by itself") or $Test->diag($@);
+    truth_ok($where, "$name: and all that must hold does");
+    return $is_served;
+}
+
+# A connection with a transaction left open would have its next user write into that, or hold its locks for ever.
+sub no_open_transaction_ok {
+    my ($where, $name) = @_;
+    my $engine = $where->engine;
+    return if $engine->is_file;
+    my $open = $engine->engine eq 'pgsql'
+        ? q{SELECT pid FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'}
+        : q{SELECT trx_mysql_thread_id FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE p.command = 'Sleep'};
+    my $is_none = eval { wait_until { !@{ $engine->admin->selectcol_arrayref($open) } } 5, 'no transaction to be open'; 1 };
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    $Test->ok($is_none, "$name: no connection has a transaction left open");
+}
+
+# WHAT is done while there is trade, with the pid of httpd the same before and after; returns what became of it all.
+sub survives_ok {
+    my ($where, $name, $what, %opt) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $story = ++$Stories . " $$";
+    my $clients = trade($story, $where, $opt{clients} || 6);
+    sleep 0.7;           # trade before, and after
+    my $result = $what->($clients);
+    sleep 0.7;
+    my $all = sum_of($clients->enough->wait);
+    $Test->note(sprintf '%s: %s; %d made, %d refused, %d unknown; the longest %.1f s (%s)', $name,
+        join(', ', map { "$_: $all->{codes}{$_}" } sort keys %{ $all->{codes} }), map({ scalar @{ $all->{$_} } } qw(made refused unknown)),
+        @$all{qw(longest slowest)});
+    works_ok($where, $name);
+    kept_ok($name, $where, $all);
+    repeated_ok($name, $where, @{ $all->{keyed} }) if @{ $all->{keyed} };
+    none_ok("$name: no answer but 2xx, 404, 409, and 503 with Retry-After", @{ $all->{odd} });
+    $Test->cmp_ok($all->{longest}, '<', $opt{longest} || $Longest, sprintf '%s: no request takes longer than %s s', $name, $opt{longest} || $Longest)
+        or $Test->diag($all->{slowest});
+    no_open_transaction_ok($where, $name);
+    $all->{result} = $result;
+    return $all;
 }
 
 1;
@@ -138,37 +199,26 @@ __END__
 
 =head1 NAME
 
-TestSvc::Trade - a trading load while something happens to the database
+TestSvc::Trade - a trading load while something goes wrong
 
 =head1 SYNOPSIS
 
-    my $trade = TestSvc::Trade->start($server, 'the primary is killed')->busy;
-    $pair->crash;
-    $pair->promote;
-    my $all = $trade->busy->end(longest => 10);
+    my $server = TestSvc::Server->new(engine => $engine, conf => trade_conf())->start->wait_database;
+    my $all = survives_ok($server, 'the server is killed', sub { $engine->crash; $engine->start });
+    cmp_ok $all->{codes}{503}, '>', 0, 'which was noticed';
 
-=head1 METHODS
+=head1 FUNCTIONS
 
 =over
 
-=item start($server, $name)
+=item survives_ok($server, $name, $what, %opt)
 
-Eight clients. The tickets that they make have titles that begin with C<$name>.
+Has clients (C<clients>: 6) sell, buy, cancel, pay and look while C<< $what->($clients) >> is done, and asserts that afterwards
+everything works by itself and is true (L<TestSvc::Truth>), that what was answered 2xx is there and what was refused is not,
+that no request took longer than 10.5 s (or C<longest>), and that each was answered as it may be. Returns what happened:
+C<codes>, C<made>, C<refused>, C<unknown>, C<longest>, and C<result>, which is what C<$what> returned.
 
-=item busy
-
-Waits until they have changed something, 60 times.
-
-=item end(longest => $seconds, lost => 1)
-
-Ends them, waits until all works again, and asserts: that everything that was answered 201 is there, once (with C<lost>:
-not this); that what was answered 503 is not there, but for what the answer calls unknown; that nothing else was
-answered; that no request took C<longest> seconds; and the invariants (L<TestSvc::Truth>). Returns all that was seen:
-C<made>, C<lost>, C<refused>, C<unknown> (titles), C<ordered> (ids), C<failed> (how often 503), C<last> (when last), C<longest>.
-
-=item works($server, $name)
-
-A function: asserts that a ticket can be sold and bought, and the invariants.
+=item works_ok($server, $name), no_open_transaction_ok($server, $name), trade_conf
 
 =back
 

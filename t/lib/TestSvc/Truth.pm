@@ -13,21 +13,31 @@ my $Test = Test::Builder->new;
 my $Json = JSON::PP->new->utf8;
 
 # How many events each of the two has not applied yet; both in one database, each following the other.
-sub behind {
+sub progress {   # of each service the head of its log, and how far the other has applied it
     my ($db) = @_;
-    my $behind = 0;
-    for (['tickets', 'orders'], ['orders', 'tickets']) {
+    return map {
         my ($from, $to) = @$_;
-        my ($n) = $db->selectrow_array("SELECT h.position - COALESCE((SELECT c.position FROM ${to}_cursor c " .
-                                       "WHERE c.source = h.source), 0) FROM ${from}_head h");
-        $behind += $n;
-    }
-    return $behind;
+        $db->selectrow_array("SELECT h.position, COALESCE((SELECT c.position FROM ${to}_cursor c " .
+                             "WHERE c.source = h.source), 0) FROM ${from}_head h");
+    } ['tickets', 'orders'], ['orders', 'tickets'];
 }
 
-sub wait_quiet {   # until all that was told is applied
+sub behind {
+    my ($tickets, $by_orders, $orders, $by_tickets) = progress($_[0]);
+    return $tickets - $by_orders + $orders - $by_tickets;
+}
+
+# Until all that was told is applied. What one service applies may make the other one behind, which was looked at before:
+# so that it has to be the same twice.
+sub wait_quiet {
     my ($where, $seconds) = @_;
-    wait_until { my $n = eval { behind(db($where)) }; defined $n && $n == 0 } $seconds || 20, 'both services are quiet';
+    my $before = '';
+    wait_until {
+        my $now = eval { my $db = db($where); behind($db) == 0 && join ' ', progress($db) } || '';
+        my $same = $now && $now eq $before;
+        $before = $now;
+        $same;
+    } $seconds || 20, 'both services are quiet';
 }
 
 sub truth_ok {

@@ -1,0 +1,16 @@
+-- The tables of tickets on MariaDB: from schema 1 to 2.
+-- Made by `svc-schema --driver mysql --from 1 --to 2 tickets print`: do not edit.
+-- To run it: mariadb DBNAME <FILE
+-- Each change is permanent at once: if this breaks off, run it again.
+
+SET NAMES utf8mb4;
+SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT,ANSI_QUOTES,NO_ENGINE_SUBSTITUTION';
+INSERT INTO tickets_schema (id, version) SELECT id, version FROM tickets_schema WHERE version <> 1;
+
+CREATE TABLE IF NOT EXISTS tickets_trimmed (
+  id BIGINT NOT NULL PRIMARY KEY,
+  position BIGINT NOT NULL,
+  event_id VARCHAR(36) NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+CREATE INDEX IF NOT EXISTS tickets_order ON tickets (order_id);
+UPDATE tickets_schema SET version = 2 WHERE id = 1;

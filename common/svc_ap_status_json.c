@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "svc_time.h"
+#include "svc_version.h"
 
 static void set_text(svc_json_t *json, const char *name, const char *text)
 {
@@ -272,7 +273,7 @@ svc_json_t *svc_ap_status_json(const svc_ap_status_view_t *view)
     svc_json_t *json = svc_json_object(view->pool);
 
     svc_json_set_string(json, "service", service->name);
-    svc_json_set_string(json, "version", SVC_AP_STATUS_VIEW_VERSION);
+    svc_json_set_string(json, "version", SVC_VERSION);
     svc_json_set_string(json, "time", svc_time_format(view->now, view->pool));
     svc_json_set_string(json, "state", svc_health_word(view->health->state));
     svc_json_set(json, "problems", problems(view));

@@ -5,6 +5,8 @@
 
 #include <apr_strings.h>
 
+#include "svc_version.h"
+
 /* The text so far, in parts. */
 typedef struct out_t {
     const svc_ap_status_view_t *view;
@@ -244,7 +246,7 @@ static void states(const out_t *out)
 
     family(out, "info", "gauge", "Which module this is.");
     put(out, "svc_info{service=\"%s\",version=\"%s\",engine=\"%s\"} 1\n",
-        out->service, SVC_AP_STATUS_VIEW_VERSION,
+        out->service, SVC_VERSION,
         quote(instance->conf->dbd_driver, out->pool));
     family(out, "start_time_seconds", "gauge", "When counting began.");
     put(out, "svc_start_time_seconds{service=\"%s\"} %.3f\n", out->service,

@@ -7,8 +7,6 @@
 #include "svc_ap_instance.h"
 #include "svc_health.h"
 
-#define SVC_AP_STATUS_VIEW_VERSION "1.0.0" /* of the modules */
-
 /* One route; several threads go on counting, so the parts need not agree to the
  * last request. */
 typedef struct svc_ap_status_view_route_t {

@@ -71,8 +71,11 @@ const char *svc_db_session_params(svc_db_engine_t engine, const char *params,
     }
 }
 
-const char svc_db_session_greeting[] =
-    "SELECT pg_backend_pid() || ' ' || current_setting('server_encoding')";
+const svc_db_sql_t svc_db_session_greeting = {
+    "svc_db_greeting",
+    SVC_DB_SAME("SELECT pg_backend_pid() || ' ' || "
+                "current_setting('server_encoding')")
+};
 
 /* Of the process that was connected to. */
 static int pid_of_pgsql(void *native)
@@ -84,17 +87,19 @@ static int pid_of_pgsql(void *native)
     return native && symbol ? pid_of(native) : 0;
 }
 
-const char *svc_db_session_judge(int *is_pooled, void *native,
-                                 const char *answer, apr_pool_t *pool)
+svc_err_t *svc_db_session_judge(int *is_pooled, void *native,
+                                const char *answer, apr_pool_t *pool)
 {
     char *encoding;
 
     *is_pooled = strtol(answer, &encoding, 10) != pid_of_pgsql(native);
     if (strcmp(encoding, " UTF8") == 0)
         return NULL;
-    return apr_psprintf(pool, "the database has the encoding%s, in which not "
-                              "every title can be kept: make one with "
-                              "ENCODING 'UTF8'", encoding);
+    return svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
+                        "The database is not available",
+                        "the database has the encoding%s, in which not every "
+                        "title can be kept: make one with ENCODING 'UTF8'",
+                        encoding);
 }
 
 /* A number of seconds as text. */

@@ -12,11 +12,11 @@ const char *svc_db_session_params(svc_db_engine_t engine, const char *params,
 
 /* PostgreSQL: what is asked before anything else, and what the ANSWER to it says
  * of the connection NATIVE, the PGconn. IS_POOLED: a pooler is between, for the
- * process that answers is not the one that was connected to. Returns why the
- * database cannot be used, as a sentence; NULL when it can. */
-extern const char svc_db_session_greeting[];
-const char *svc_db_session_judge(int *is_pooled, void *native,
-                                 const char *answer, apr_pool_t *pool);
+ * process that answers is not the one that was connected to. UNAVAILABLE when the
+ * database cannot be used. */
+extern const svc_db_sql_t svc_db_session_greeting;
+svc_err_t *svc_db_session_judge(int *is_pooled, void *native,
+                                const char *answer, apr_pool_t *pool);
 
 /* What is sent first, one by one; ends with NULL. It has the limit of
  * SVC_DB_LIMIT_S for each statement. With IS_POOLED only what a

@@ -326,7 +326,7 @@ static svc_err_t *recover(int *committed, svc_writer_t *writer,
 static int is_final(const svc_writer_t *writer, const svc_err_t *err, int tries)
 {
     return err->kind == SVC_ERR_INTERNAL &&
-           (tries > 0 || svc_db_engine_of(writer->config->driver) ==
+           (tries > 0 || svc_db_sql_engine(writer->config->driver) ==
                              SVC_DB_SQLITE);
 }
 

@@ -20,7 +20,8 @@ my @layers = (
     [ use_cases => qw(MODULE_service MODULE_list svc_queue svc_writer svc_batch svc_gather svc_replay svc_publisher svc_source svc_link svc_sources
                       svc_subscriber svc_leader svc_health) ],
     [ edge      => qw(mod_MODULE_private mod_MODULE_conf mod_MODULE_http
-                      svc_ap_route svc_ap_http svc_ap_query svc_ap_check svc_ap_newer svc_ap_conf svc_ap_db svc_ap_dump svc_ap_fetch svc_ap_files svc_ap_instance svc_ap_module svc_ap_create svc_ap_history svc_ap_worker) ],
+                      svc_ap_route svc_ap_http svc_ap_query svc_ap_check svc_ap_newer svc_ap_conf svc_ap_db svc_ap_dump svc_ap_fetch svc_ap_files svc_ap_instance svc_ap_module svc_ap_create svc_ap_history svc_ap_worker
+                      svc_ap_status svc_ap_status_view svc_ap_status_page svc_ap_status_json svc_ap_status_prometheus svc_ap_status_section) ],
     [ wiring    => qw(mod_MODULE) ],
 );
 my %layer;   # stem -> number

@@ -17,7 +17,7 @@ static void judging(void)
         { "0 SQL_ASCII", 0, 1, "SQL_ASCII, which is any bytes" },
         { "", 0, 1, "no answer" }
     };
-    const char *refusal;
+    svc_err_t *refusal;
     size_t i;
     int is_pooled;
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # need-packages.sh build|run|test|cluster|deb [PACKAGE]...: make sure that what building (build), running (run), or also
-# testing (test), on SQLite, PostgreSQL and MariaDB, also on a cluster of MariaDB and through a pooler of PostgreSQL
-# (cluster), or packaging (deb) needs is installed. Quick and silent when it is. Where apt-get is not possible: one sentence, and non-zero.
+# testing (test), on SQLite, PostgreSQL and MariaDB, also on a cluster of MariaDB (cluster), or packaging (deb) needs is
+# installed. Quick and silent when it is. Where apt-get is not possible: one sentence, and non-zero.
 # Packages of npm are for the page /docs/ of make run, which is plain without, and for tests, which are left out where
 # they cannot be had, but for CI (CI=...).
 # apache2-bin and mariadb-server-core are servers without Debian's service around them: installing them starts nothing;
@@ -14,9 +14,9 @@ build="gcc libc6-dev make pkg-config apache2-bin apache2-dev libapr1-dev libapru
 tests="libapache2-mod-perl2 libwww-perl libhttp-message-perl libzmq-ffi-perl libdbi-perl libdbd-sqlite3-perl sqlite3 iproute2
        python3-zmq openssl libapache2-mod-auth-openidc libio-socket-ssl-perl liblwp-protocol-https-perl
        xsltproc mandoc groff-base libxml-libxml-perl"
-engines="postgresql libaprutil1-dbd-pgsql libdbd-pg-perl
+engines="postgresql pgbouncer libaprutil1-dbd-pgsql libdbd-pg-perl
          mariadb-server-core mariadb-client-core libaprutil1-dbd-mysql libdbd-mariadb-perl mariadb-client"
-cluster="pgbouncer galera-4 rsync"
+galera="galera-4 rsync"
 deb="dpkg-dev debhelper xsltproc lintian"
 # Node may have come from elsewhere: Debian's packages would not go with it.
 command -v node >/dev/null || tests="$tests nodejs"
@@ -27,7 +27,7 @@ die() { echo "need-packages: $*" >&2; exit 1; }
 case ${1:-} in
 build|run) wanted=$build ;;
 test)  wanted="$build $tests $engines" ;;
-cluster) wanted="$build $tests $engines $cluster" ;;
+cluster) wanted="$build $tests $engines $galera" ;;
 deb)   wanted="$build $deb" ;;
 *)     die "say build, run, test, cluster or deb" ;;
 esac
@@ -70,7 +70,7 @@ packages_of_the_system() {
             python3 -c 'import zmq' 2>/dev/null || missing="$missing python3(pyzmq)"
         fi
         if [ "$purpose" = cluster ]; then
-            for tool in rsync pgbouncer; do PATH=$PATH:/usr/sbin command -v $tool >/dev/null || missing="$missing $tool"; done
+            command -v rsync >/dev/null || missing="$missing rsync"
             command -v wsrep_sst_rsync >/dev/null || missing="$missing wsrep_sst_rsync(MariaDB)"
         fi
         [ -z "$missing" ] && return

@@ -36,11 +36,6 @@ struct svc_db_t {
     svc_db_session_log_t log; /* SQLite's write-ahead log */
 };
 
-struct svc_db_row_t {
-    const svc_db_t *db;
-    apr_dbd_row_t *row;
-    apr_pool_t *pool;
-};
 
 void svc_db_setup(apr_pool_t *pool)
 {
@@ -305,7 +300,7 @@ static svc_err_t *query(execution_t *run, apr_dbd_prepared_t *statement)
 {
     svc_db_t *db = run->db;
     apr_dbd_results_t *results = NULL;
-    svc_db_row_t row = { db, NULL, run->pool };
+    svc_db_row_t row = { db->driver, db->engine, NULL, run->pool };
     int random = db->engine != SVC_DB_MYSQL, code;
 
     wait_begin(db);
@@ -328,31 +323,29 @@ static svc_err_t *query(execution_t *run, apr_dbd_prepared_t *statement)
                : failure(db, code, run->sql->label, run->pool);
 }
 
-static svc_err_t *take_int(void *baton, const svc_db_row_t *row)
+static svc_err_t *ask(apr_int64_t *out, svc_db_t *db, const svc_db_sql_t *sql,
+                      apr_pool_t *pool)
 {
-    *(apr_int64_t *)baton = svc_db_row_int(row, 0);
-    return NULL;
-}
+    execution_t run = { db, sql, NULL, svc_db_row_take_int, out, 0, NULL, pool,
+                        NULL };
 
-static svc_err_t *take_text(void *baton, const svc_db_row_t *row)
-{
-    *(const char **)baton = svc_db_row_text(row, 0);
-    return NULL;
+    return query(&run, NULL);
 }
 
 /* PostgreSQL: learns who answers, and whether he will do. */
 static svc_err_t *greet(svc_db_t *db, apr_pool_t *pool)
 {
-    void *native = apr_dbd_native_handle(db->driver, db->handle);
-    const char *answer = "";
-    execution_t run = { db, &svc_db_session_greeting, NULL, take_text, &answer,
-                        0, NULL, pool, NULL };
+    svc_db_session_meeting_t meeting = {
+        apr_dbd_native_handle(db->driver, db->handle), 0, pool
+    };
+    execution_t run = { db, &svc_db_session_greeting, NULL, svc_db_session_meet,
+                        &meeting, 0, NULL, pool, NULL };
     svc_err_t *err;
 
-    svc_db_class_session(native);
+    svc_db_class_session(meeting.native);
     err = query(&run, NULL);
-    return err ? err : svc_db_session_judge(&db->is_pooled, native, answer,
-                                            pool);
+    db->is_pooled = meeting.is_pooled;
+    return err ? err : run.refused;
 }
 
 /* Makes the session ours, if it is not. */
@@ -380,9 +373,7 @@ static svc_err_t *set_up(svc_db_t *db, apr_pool_t *pool)
 static svc_err_t *confirm(svc_db_t *db, apr_pool_t *pool)
 {
     apr_int64_t is_there = 0;
-    execution_t run = { db, &svc_db_session_transaction, NULL, take_int,
-                        &is_there, 0, NULL, pool, NULL };
-    svc_err_t *err = query(&run, NULL);
+    svc_err_t *err = ask(&is_there, db, &svc_db_session_transaction, pool);
 
     if (err || is_there)
         return err;
@@ -450,26 +441,7 @@ svc_err_t *svc_db_each(svc_db_t *db, const svc_db_sql_t *sql,
 svc_err_t *svc_db_get(apr_int64_t *out, svc_db_t *db, const svc_db_sql_t *sql,
                       const char *const *args, apr_pool_t *pool)
 {
-    return svc_db_each(db, sql, args, take_int, out, pool);
-}
-
-const char *svc_db_row_text(const svc_db_row_t *row, int column)
-{
-    char *text = NULL;
-
-    if (apr_dbd_datum_get(row->db->driver, row->row, column,
-                          APR_DBD_TYPE_STRING, &text) != APR_SUCCESS)
-        return NULL;
-    /* The other drivers free a row's text when they read on. */
-    return row->db->engine == SVC_DB_SQLITE ? text
-                                            : apr_pstrdup(row->pool, text);
-}
-
-apr_int64_t svc_db_row_int(const svc_db_row_t *row, int column)
-{
-    const char *text = svc_db_row_text(row, column);
-
-    return text ? apr_atoi64(text) : 0;
+    return svc_db_each(db, sql, args, svc_db_row_take_int, out, pool);
 }
 
 const char *svc_db_arg(apr_int64_t value, apr_pool_t *pool)

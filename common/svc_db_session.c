@@ -73,8 +73,7 @@ const char *svc_db_session_params(svc_db_engine_t engine, const char *params,
 
 const svc_db_sql_t svc_db_session_greeting = {
     "svc_db_greeting",
-    SVC_DB_SAME("SELECT pg_backend_pid() || ' ' || "
-                "current_setting('server_encoding')")
+    SVC_DB_SAME("SELECT pg_backend_pid(), current_setting('server_encoding')")
 };
 
 /* Of the process that was connected to. */
@@ -87,19 +86,19 @@ static int pid_of_pgsql(void *native)
     return native && symbol ? pid_of(native) : 0;
 }
 
-svc_err_t *svc_db_session_judge(int *is_pooled, void *native,
-                                const char *answer, apr_pool_t *pool)
+svc_err_t *svc_db_session_meet(void *baton, const svc_db_row_t *row)
 {
-    char *encoding;
+    svc_db_session_meeting_t *meeting = baton;
+    const char *encoding = svc_db_row_text(row, 1);
 
-    *is_pooled = strtol(answer, &encoding, 10) != pid_of_pgsql(native);
-    if (strcmp(encoding, " UTF8") == 0)
+    meeting->is_pooled = svc_db_row_int(row, 0) != pid_of_pgsql(meeting->native);
+    if (encoding && strcmp(encoding, "UTF8") == 0)
         return NULL;
-    return svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
+    return svc_err_ours(meeting->pool, SVC_ERR_UNAVAILABLE,
                         "The database is not available",
-                        "the database has the encoding%s, in which not every "
+                        "the database has the encoding %s, in which not every "
                         "title can be kept: make one with ENCODING 'UTF8'",
-                        encoding);
+                        encoding ? encoding : "(none)");
 }
 
 /* A number of seconds as text. */

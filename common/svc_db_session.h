@@ -10,13 +10,17 @@
 const char *svc_db_session_params(svc_db_engine_t engine, const char *params,
                                   apr_pool_t *pool);
 
-/* PostgreSQL: what is asked before anything else, and what the ANSWER to it says
- * of the connection NATIVE, the PGconn. IS_POOLED: a pooler is between, for the
- * process that answers is not the one that was connected to. UNAVAILABLE when the
- * database cannot be used. */
+/* PostgreSQL: what is asked before anything else. Its one row tells a meeting
+ * whether a pooler is between, for the process that answers is not the one that
+ * was connected to; an error says why the database cannot be used. */
+typedef struct svc_db_session_meeting_t {
+    void *native;   /* the PGconn */
+    int is_pooled;  /* out */
+    apr_pool_t *pool;
+} svc_db_session_meeting_t;
+
 extern const svc_db_sql_t svc_db_session_greeting;
-svc_err_t *svc_db_session_judge(int *is_pooled, void *native,
-                                const char *answer, apr_pool_t *pool);
+svc_err_t *svc_db_session_meet(void *baton, const svc_db_row_t *row);
 
 /* What is sent first, one by one; ends with NULL. It has the limit of
  * SVC_DB_LIMIT_S for each statement. With IS_POOLED only what a

@@ -4,32 +4,39 @@
 
 #include "svc_db_session.h"
 
-static void judging(void)
+/* What PostgreSQL would answer, answered by whatever is here. */
+static void meeting(void)
 {
     static const struct {
-        const char *answer;
+        svc_db_sql_t answer;
         int is_pooled, is_refused;
         const char *what;
     } table[] = {
-        { "0 UTF8", 0, 0, "who was connected to" },
-        { "4711 UTF8", 1, 0, "another process: a pooler" },
-        { "0 LATIN1", 0, 1, "LATIN1" },
-        { "0 SQL_ASCII", 0, 1, "SQL_ASCII, which is any bytes" },
-        { "", 0, 1, "no answer" }
+        { { "own", SVC_DB_SAME("SELECT 0, 'UTF8'") }, 0, 0,
+          "who was connected to" },
+        { { "pooler", SVC_DB_SAME("SELECT 4711, 'UTF8'") }, 1, 0,
+          "another process: a pooler" },
+        { { "latin", SVC_DB_SAME("SELECT 0, 'LATIN1'") }, 0, 1, "LATIN1" },
+        { { "ascii", SVC_DB_SAME("SELECT 0, 'SQL_ASCII'") }, 0, 1,
+          "SQL_ASCII, which is any bytes" },
+        { { "none", SVC_DB_SAME("SELECT 0, NULL") }, 0, 1, "no encoding" }
     };
-    svc_err_t *refusal;
+    svc_db_t *db = fixture_open("meeting.db");
     size_t i;
-    int is_pooled;
 
     for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        is_pooled = -1;
         /* Without a PGconn the process that was connected to is 0. */
-        refusal = svc_db_session_judge(&is_pooled, NULL, table[i].answer,
-                                       fixture.pool);
-        ok(is_pooled == table[i].is_pooled &&
-               (refusal != NULL) == table[i].is_refused,
-           "judged: %s", table[i].what);
+        svc_db_session_meeting_t meeting = { NULL, -1, fixture.pool };
+        svc_err_t *err = svc_db_each(db, &table[i].answer, NULL,
+                                     svc_db_session_meet, &meeting,
+                                     fixture.pool);
+
+        ok(meeting.is_pooled == table[i].is_pooled &&
+               (err && err->kind == SVC_ERR_UNAVAILABLE) ==
+                   table[i].is_refused,
+           "met: %s", table[i].what);
     }
+    svc_db_close(db);
 }
 
 static void saying(void)
@@ -53,7 +60,7 @@ static void saying(void)
 int main(void)
 {
     fixture_begin();
-    judging();
+    meeting();
     saying();
     return fixture_end();
 }

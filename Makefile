@@ -32,13 +32,19 @@ help:
 #: make test-cluster  several httpd on one database: PostgreSQL, MariaDB; and on three nodes of Galera
 #: make test-faults   what a database can do to us while there is trade, on each engine: killed, hangs, full, slow
 #: make test-long     the suites that take minutes: the network is cut for a minute (needs root)
+#: make test-deb      the packages are made, installed in a copy of this system, upgraded and purged (needs root)
+#: make test-failover PostgreSQL's primary dies; its sessions are a pooler's
 #: make test-openapi  the Perl suites, each answer judged by docs/openapi.yaml (prism)
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
 #: make test-mpms     the suites under event, worker and prefork
 #: make soak          the suites with crashes, races and real data, ROUNDS=20 times, by hand
-#: make bench         measure, and write bench/RESULTS.md; a few minutes (bench/README.md)
+#: make bench         measure, and write bench/RESULTS.md; ten minutes (bench/README.md)
+#: make bench-memory  memory over a million requests; minutes
 #: make schema        write conf/schema/ anew, after a step of a schema was added
 #: make install       modules, svc-keygen, svc-schema and example configuration (DESTDIR, PREFIX)
+#: make dist          build/mod_tickets-orders-VERSION.tar.gz, the source of a release
+#: make deb           build/deb: packages for Debian (libapache2-mod-tickets, libapache2-mod-orders)
+#: make manual        build/manual: the manual of docs/manual as HTML and manual pages
 #: make clean         remove everything built or generated
 
 packages-build:
@@ -71,7 +77,7 @@ check-layout: all
 	@prove t/layout.t
 
 # What has to hold on each engine; the rest is the same code whatever the engine.
-CONTRACT = t/smoke.t t/tickets t/orders t/events t/schema t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t \
+CONTRACT = t/smoke.t t/tickets t/orders t/events t/schema t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t t/lifecycle/encoding.t \
            t/faults/server.t t/deploy
 DATABASES = $(or $(DB),sqlite3 pgsql mysql)
 
@@ -82,8 +88,10 @@ test: packages
 CLUSTER = $(foreach db,$(filter-out sqlite3,$(DATABASES)),"$(db) t/cluster/machines.t") \
           $(if $(filter mysql,$(DATABASES)),"sqlite3 t/cluster/galera.t")
 
+POOLED = "pgsql PGBOUNCER=1 t/smoke.t t/tickets t/orders t/events/dance.t"
+
 test-all: packages-cluster
-	@t/engines.sh $(foreach db,$(DATABASES),"$(db) $(T)") $(if $(T),,$(CLUSTER))
+	@t/engines.sh $(foreach db,$(DATABASES),"$(db) $(T)") $(if $(T),,$(CLUSTER) $(if $(filter pgsql,$(DATABASES)),$(POOLED)))
 
 test-cluster: packages-cluster
 	@t/engines.sh $(CLUSTER)
@@ -91,8 +99,15 @@ test-cluster: packages-cluster
 test-faults: packages
 	@t/engines.sh $(foreach db,$(DATABASES),"$(db) $(or $(T),t/faults t/root/faults)")
 
+test-failover: packages
+	@t/engines.sh "pgsql $(or $(T),t/failover)" $(if $(T),,$(POOLED))
+
 test-long: packages
 	@t/check.sh t/root/long
+
+test-deb: packages
+	@bin/need-packages.sh deb
+	@t/check.sh t/root/package
 
 test-openapi: packages
 	@TEST_PRISM=1 t/check.sh $(or $(T),t)
@@ -110,11 +125,15 @@ soak: packages
 	done
 
 packages-bench:
-	@bin/need-packages.sh test libsqlite3-dev
+	@bin/need-packages.sh engines libsqlite3-dev
 
 bench: packages-bench
 	@./apxs-build.sh modules bench
 	@bench/run
+
+bench-memory: packages-bench
+	@./apxs-build.sh modules bench
+	@bench/run memory
 
 schema: all
 	@bin/schema-files.sh
@@ -122,8 +141,19 @@ schema: all
 install: all
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" bin/install.sh
 
+dist:
+	@bin/dist.sh
+
+deb:
+	@bin/need-packages.sh deb
+	@bin/deb.sh
+
+manual:
+	@bin/need-packages.sh build xsltproc
+	@bin/manual.sh
+
 clean:
 	@rm -rf build run
 
 .PHONY: all help packages packages-build packages-run packages-cluster packages-bench run demo unit simulate check-layout schema test \
-        test-all test-faults test-cluster test-long test-openapi test-asan test-mpms soak bench install clean
+        test-all test-faults test-cluster test-failover test-long test-openapi test-asan test-mpms soak bench bench-memory install dist deb test-deb manual clean

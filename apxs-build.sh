@@ -12,7 +12,7 @@
 #   bench    $BUILD/bench/NAME from each bench/NAME.c, alike; needs libsqlite3's headers
 #
 # Environment: CC (default gcc), BUILD (default build, or build/SANITIZE), SANITIZE=address,undefined | thread,
-# CFLAGS (added last), JOBS (compilers at a time).
+# CPPFLAGS, CFLAGS, LDFLAGS (added last), JOBS (compilers at a time).
 set -u -o pipefail
 cd "$(dirname "$0")" || exit 1
 
@@ -36,11 +36,12 @@ system=$(for dir in "$(apxs -q INCLUDEDIR)" "$(apr-1-config --includedir)" "$(ap
 flags="-std=gnu11 -O2 -g -fPIC -pthread -fno-strict-aliasing -fstack-protector-strong
        -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wwrite-strings
        $(apxs -q EXTRA_CPPFLAGS) $(apr-1-config --cppflags) $system"
-link="-pthread -Wl,--as-needed -Wl,-z,relro,-z,now"
-plain="$flags ${CFLAGS:-}"
+link="-pthread -Wl,--as-needed -Wl,-z,relro,-z,now ${LDFLAGS:-}"
+added="${CPPFLAGS:-} ${CFLAGS:-}"
+plain="$flags $added"
 [ -z "$SANITIZE" ] || { sanitize="-fsanitize=$SANITIZE -fno-sanitize-recover=all -fno-omit-frame-pointer"
                         flags="$flags $sanitize" link="$link $sanitize"; }
-flags="$flags ${CFLAGS:-}"
+flags="$flags $added"
 libs="$(pkg-config --libs jansson libzmq) -lm"
 apr_libs="$(apu-1-config --link-ld) $(apr-1-config --link-ld --libs)"
 
@@ -61,6 +62,7 @@ up_to_date() {   # target, inputs...: is the target newer than each of them?
 }
 includes() {   # which folders a source may include from
     case $1 in
+    common/svc_ap_*) echo -Icommon "-I$BUILD/obj/common" ;;
     common/*)       echo -Icommon ;;
     bin/*)          echo -Icommon -Imod_tickets -Imod_orders ;;
     mod_tickets/*)  echo -Icommon -Imod_tickets ;;
@@ -97,8 +99,15 @@ sources() { ls "$@" 2>/dev/null; }
 pure_common() { sources common/*.c | grep -v '/svc_ap_'; }
 pure_modules() { sources mod_tickets/*.c mod_orders/*.c | grep -v '/mod_[^/]*$'; }
 
+page() {   # a page as the text of a C string, a line for each line; told when it changes
+    local out=$BUILD/obj/$1.inc
+    mkdir -p "${out%/*}"
+    up_to_date "$out" "$1" || sed -e 's/[\\"]/\\&/g; s/^.*$/"&\\n"/' "$1" >"$out" || die "could not make $out"
+}
+
 build_lib() {
     local pure edge
+    page common/status.html
     pure=$(pure_common); edge=$(sources common/svc_ap_*.c)
     [ -n "$pure" ] || die "no sources in common/"
     compile_all $pure $edge

@@ -8,11 +8,13 @@
  * Ends after SECONDS, or when the list ends; SECONDS 0: at its end only.
  * A list that is shorter than the time in a closed loop begins anew.
  *
- * OUT gets a line per request: "due sent answered status id"; times are
- * nanoseconds of bench_now, due is sent in a closed loop, status 0 means that
- * the connection broke, id is the end of Location or "-".
- * Prints "requests N seconds S cpu SECONDS late N": late is how many were
- * sent over 1 ms after they were due.
+ * OUT, unless it is "-", gets a line per request: "due sent answered status
+ * id"; times are nanoseconds of bench_now, due is sent in a closed loop, status
+ * 0 means that the connection broke, id is the end of Location or "-".
+ * Prints "requests N seconds S cpu SECONDS late N failed N conflicts N p50 MS
+ * p99 MS max MS": late is how many were sent over 1 ms after they were due,
+ * conflicts how many were answered by 409, failed how many neither by that nor
+ * by 2xx; the times are from due to answered.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -314,11 +316,10 @@ static void run(void)
     }
 }
 
-static void report(const char *file)
+static void write_outcomes(const char *file)
 {
     FILE *out = fopen(file, "w");
-    int64_t last = load.begin;
-    size_t i, late = 0;
+    size_t i;
 
     if (!out)
         bench_die("load: cannot write %s", file);
@@ -328,12 +329,49 @@ static void report(const char *file)
         fprintf(out, "%lld %lld %lld %d %s\n", (long long)outcome->due,
                 (long long)outcome->sent, (long long)outcome->answered,
                 outcome->status, outcome->id);
-        late += outcome->sent - outcome->due > LATE_NS;
-        last = outcome->answered > last ? outcome->answered : last;
     }
     fclose(out);
-    printf("requests %zu seconds %.4f cpu %.3f late %zu\n", load.sent,
-           (double)(last - load.begin) / 1e9, bench_cpu(), late);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const int64_t *left = a, *right = b;
+
+    return *left < *right ? -1 : *left > *right;
+}
+
+/* The QUANTILE of COUNT sorted times, in ms. */
+static double at(double quantile, const int64_t *times, size_t count)
+{
+    size_t index = (size_t)(quantile * (double)count);
+
+    return count ? (double)times[index < count ? index : count - 1] / 1e6 : 0;
+}
+
+static void report(void)
+{
+    int64_t *times = malloc((load.sent + 1) * sizeof(*times));
+    int64_t last = load.begin;
+    size_t i, late = 0, failed = 0, conflicts = 0;
+
+    if (!times)
+        bench_die("out of memory");
+    for (i = 0; i < load.sent; i++) {
+        const outcome_t *outcome = &load.outcomes[i];
+
+        times[i] = outcome->answered - outcome->due;
+        late += outcome->sent - outcome->due > LATE_NS;
+        conflicts += outcome->status == 409;
+        failed += outcome->status != 409 && outcome->status / 100 != 2;
+        last = outcome->answered > last ? outcome->answered : last;
+    }
+    qsort(times, load.sent, sizeof(*times), by_time);
+    printf("requests %zu seconds %.4f cpu %.3f late %zu failed %zu "
+           "conflicts %zu p50 %.3f p99 %.3f max %.3f\n",
+           load.sent, (double)(last - load.begin) / 1e9, bench_cpu(), late,
+           failed, conflicts, at(0.5, times, load.sent), at(0.99, times, load.sent),
+           at(1, times, load.sent));
+    free(times);
 }
 
 int main(int argc, char **argv)
@@ -366,6 +404,8 @@ int main(int argc, char **argv)
         release(connection);
     }
     run();
-    report(argv[7]);
+    if (strcmp(argv[7], "-") != 0)
+        write_outcomes(argv[7]);
+    report();
     return 0;
 }

@@ -15,7 +15,7 @@ for name in tickets orders; do
     install -m 644 "${BUILD:-build}/mod_$name.so" "${DESTDIR:-}$modules/"
 done
 install -m 755 "${BUILD:-build}/svc-keygen" "${BUILD:-build}/svc-schema" "${DESTDIR:-}$programs/"
-for file in tickets orders shop tickets-apart orders-apart orders-many shop-postgresql shop-postgresql-failover shop-mariadb shop-galera reference \
+for file in tickets orders shop tuned tickets-apart orders-apart orders-many shop-postgresql shop-postgresql-failover shop-mariadb shop-galera reference \
             auth-basic auth-bearer auth-issuer auth-certificate auth-cookie-session; do
     # Debian's ServerRoot has no modules/: the installed examples name the folder.
     sed "s,LoadModule \([a-z_]*\) modules/mod_\(tickets\|orders\),LoadModule \1 $modules/mod_\2,; s, modules/mod_, $(apxs -q LIBEXECDIR)/mod_,; s,/etc/apache2/shop/,$conf/," \

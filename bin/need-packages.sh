@@ -1,21 +1,23 @@
 #!/bin/bash
-# need-packages.sh build|run|test|cluster [PACKAGE]...: make sure that what building (build), running (run), or also testing
-# (test), on SQLite, PostgreSQL and MariaDB, also on a cluster of MariaDB (cluster), needs is installed. Quick and silent when
-# it is. Where apt-get is not possible: one sentence, and non-zero.
+# need-packages.sh build|run|test|cluster|deb [PACKAGE]...: make sure that what building (build), running (run), or also
+# testing (test), on SQLite, PostgreSQL and MariaDB, also on a cluster of MariaDB (cluster), or packaging (deb) needs is
+# installed. Quick and silent when it is. Where apt-get is not possible: one sentence, and non-zero.
 # Packages of npm are for the page /docs/ of make run, which is plain without, and for tests, which are left out where
 # they cannot be had, but for CI (CI=...).
 # apache2-bin and mariadb-server-core are servers without Debian's service around them: installing them starts nothing;
-# of PostgreSQL, no cluster is made.
+# of PostgreSQL, no cluster is made; PgBouncer is not started, now or at the next start of the machine.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 build="gcc libc6-dev make pkg-config apache2-bin apache2-dev libapr1-dev libaprutil1-dev libaprutil1-dbd-sqlite3
        libjansson-dev libzmq3-dev perl curl"
 tests="libapache2-mod-perl2 libwww-perl libhttp-message-perl libzmq-ffi-perl libdbi-perl libdbd-sqlite3-perl sqlite3 iproute2
-       python3-zmq openssl libapache2-mod-auth-openidc libio-socket-ssl-perl liblwp-protocol-https-perl"
-engines="postgresql libaprutil1-dbd-pgsql libdbd-pg-perl
+       python3-zmq openssl libapache2-mod-auth-openidc libio-socket-ssl-perl liblwp-protocol-https-perl
+       xsltproc mandoc groff-base libxml-libxml-perl"
+engines="postgresql pgbouncer libaprutil1-dbd-pgsql libdbd-pg-perl
          mariadb-server-core mariadb-client-core libaprutil1-dbd-mysql libdbd-mariadb-perl mariadb-client"
 galera="galera-4 rsync"
+deb="dpkg-dev debhelper xsltproc lintian"
 # Node may have come from elsewhere: Debian's packages would not go with it.
 command -v node >/dev/null || tests="$tests nodejs"
 command -v npm >/dev/null || tests="$tests npm"
@@ -26,7 +28,8 @@ case ${1:-} in
 build|run) wanted=$build ;;
 test)  wanted="$build $tests $engines" ;;
 cluster) wanted="$build $tests $engines $galera" ;;
-*)     die "say build, run, test or cluster" ;;
+deb)   wanted="$build $deb" ;;
+*)     die "say build, run, test, cluster or deb" ;;
 esac
 purpose=$1; shift
 wanted="$wanted $*"
@@ -39,6 +42,19 @@ no_cluster() {
         $as sed -i 's/^#* *create_main_cluster *=.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
 }
 
+# Debian's package starts PgBouncer unless the machine's policy says no: ours does meanwhile, if it has none.
+quietly() {   # command...
+    case " $missing " in *" pgbouncer "*) ;; *) "$@"; return ;; esac
+    local policy=/usr/sbin/policy-rc.d ours= rc
+    if [ ! -e $policy ]; then
+        ours=1
+        printf '#!/bin/sh\nexit 101\n' | $as tee $policy >/dev/null && $as chmod 755 $policy || return
+    fi
+    "$@"; rc=$?
+    [ -z "$ours" ] || $as rm -f $policy
+    [ $rc = 0 ] && $as update-rc.d pgbouncer disable
+}
+
 packages_of_the_system() {
     if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
         local missing=
@@ -47,10 +63,10 @@ packages_of_the_system() {
         done
         for lib in jansson libzmq; do pkg-config --exists $lib 2>/dev/null || missing="$missing $lib(headers)"; done
         if [ "$purpose" = test ] || [ "$purpose" = cluster ]; then
-            for module in Apache::Test LWP::UserAgent LWP::Protocol::https ZMQ::FFI DBD::SQLite; do
+            for module in Apache::Test LWP::UserAgent LWP::Protocol::https ZMQ::FFI DBD::SQLite XML::LibXML; do
                 perl -M$module -e 1 2>/dev/null || missing="$missing perl($module)"
             done
-            command -v openssl >/dev/null || missing="$missing openssl"
+            for tool in openssl xsltproc mandoc groff; do command -v $tool >/dev/null || missing="$missing $tool"; done
             python3 -c 'import zmq' 2>/dev/null || missing="$missing python3(pyzmq)"
         fi
         if [ "$purpose" = cluster ]; then
@@ -80,7 +96,7 @@ packages_of_the_system() {
     echo "need-packages: installing$missing"
     local log; log=$(mktemp) || exit 1
     trap "rm -f $log" EXIT
-    if ! { $as apt-get update && no_cluster && $as env DEBIAN_FRONTEND=noninteractive $command; } </dev/null >"$log" 2>&1; then
+    if ! { $as apt-get update && no_cluster && quietly $as env DEBIAN_FRONTEND=noninteractive $command; } </dev/null >"$log" 2>&1; then
         tail -n 15 "$log" >&2
         die "apt-get could not install them (above); try: apt-get update && $command"
     fi

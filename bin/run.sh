@@ -90,6 +90,7 @@ cat <<TEXT
 mod_tickets and mod_orders run on $url (Ctrl-C stops).
 Users: alice, bob, carol, and payments, who may say what was paid; password: secret. Data: $run/data/shop.db. Log: $run/logs/error_log
 The API to read and to try: $url/docs/
+How they are: $url/status/tickets and $url/status/orders
 Events: tickets on tcp://127.0.0.1:$events, orders on tcp://127.0.0.1:$((events + 2))
 
 Paste these into another bash: alice sells a ticket, bob orders it, it becomes his to pay for, he cancels.

@@ -12,6 +12,7 @@
 
 #include "svc_bus.h"
 #include "svc_curve.h"
+#include "svc_version.h"
 
 #define MAX_PATH 4096
 
@@ -24,6 +25,7 @@ static int complain(const char *what, const char *why)
 static int usage(FILE *out)
 {
     fputs("usage: svc-keygen NAME\n"
+          "       svc-keygen --version\n"
           "Makes a pair of CURVE keys: NAME.public (mode 0644) and NAME.secret "
           "(mode 0400),\neach with one key of 40 characters (Z85), and prints "
           "the public one.\nFiles that exist are left as they are.\n", out);
@@ -72,6 +74,8 @@ int main(int argc, char **argv)
 
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
         return usage(stdout);
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return puts("svc-keygen " SVC_VERSION) < 0;
     if (argc != 2 || argv[1][0] == '-' || argv[1][0] == '\0')
         return usage(stderr);
     if (strlen(argv[1]) > MAX_PATH - sizeof(".public"))

@@ -13,12 +13,15 @@
 #include "svc_time.h"
 
 #define HANGS_MS 2000  /* a server that mod_dbd asks whether it is there */
+#define QUICK_MS 1000  /* to find out that a connection was lost */
 
 struct svc_ap_db_gate_t {
+    const char *driver, *params;
     apr_thread_mutex_t *mutex;
     apr_thread_cond_t *freed;
-    int free; /* places */
-    atomic_int wrapped; /* connections that are wrapped */
+    int free;         /* places */
+    atomic_int lent;  /* places that are taken */
+    atomic_int alive; /* connections that mod_dbd has */
 };
 
 int svc_ap_db_is_loaded(void)
@@ -38,6 +41,8 @@ svc_ap_db_gate_t *svc_ap_db_gate(const char *driver, const char *params,
     if (found)
         return found;
     gate = apr_pcalloc(pool, sizeof(*gate));
+    gate->driver = apr_pstrdup(pool, driver);
+    gate->params = apr_pstrdup(pool, params);
     gate->free = max > 0 ? max : SVC_AP_DB_MAX;
     apr_thread_mutex_create(&gate->mutex, APR_THREAD_MUTEX_DEFAULT, pool);
     apr_thread_cond_create(&gate->freed, pool);
@@ -55,8 +60,10 @@ static int enter(svc_ap_db_gate_t *gate)
     while (gate->free == 0 && (left = deadline - svc_time_ticks()) > 0)
         apr_thread_cond_timedwait(gate->freed, gate->mutex, left * 1000);
     is_in = gate->free > 0;
-    if (is_in)
+    if (is_in) {
         gate->free--;
+        gate->lent++;
+    }
     apr_thread_mutex_unlock(gate->mutex);
     return is_in;
 }
@@ -65,19 +72,32 @@ static void leave(svc_ap_db_gate_t *gate)
 {
     apr_thread_mutex_lock(gate->mutex);
     gate->free++;
+    gate->lent--;
     apr_thread_cond_signal(gate->freed);
     apr_thread_mutex_unlock(gate->mutex);
 }
 
-static apr_status_t unwrap(void *gate)
+static apr_status_t lose(void *gate)
 {
-    atomic_fetch_sub(&((svc_ap_db_gate_t *)gate)->wrapped, 1);
+    atomic_fetch_sub(&((svc_ap_db_gate_t *)gate)->alive, 1);
     return APR_SUCCESS;
 }
 
+/* Counts a connection for as long as mod_dbd has it. */
+static void count(svc_ap_db_gate_t *gate, const ap_dbd_t *record)
+{
+    void *known = NULL;
+
+    apr_pool_userdata_get(&known, "svc_ap_db", record->pool);
+    if (known)
+        return;
+    apr_pool_userdata_setn(gate, "svc_ap_db", NULL, record->pool);
+    atomic_fetch_add(&gate->alive, 1);
+    apr_pool_cleanup_register(record->pool, gate, lose, apr_pool_cleanup_null);
+}
+
 /* The wrapper of a pooled connection is kept with it. */
-static svc_db_t *wrapper(svc_ap_db_gate_t *gate, ap_dbd_t *record,
-                         const char *service)
+static svc_db_t *wrapper(const ap_dbd_t *record, const char *service)
 {
     void *db = NULL;
 
@@ -85,31 +105,51 @@ static svc_db_t *wrapper(svc_ap_db_gate_t *gate, ap_dbd_t *record,
     if (!db) {
         db = svc_db_adopt(record->driver, record->handle, record->pool);
         apr_pool_userdata_setn(db, service, NULL, record->pool);
-        atomic_fetch_add(&gate->wrapped, 1);
-        apr_pool_cleanup_register(record->pool, gate, unwrap,
-                                  apr_pool_cleanup_null);
     }
     return db;
 }
 
+/* Will mod_dbd find the server, if it has to open a connection? While it does it
+ * keeps out all who want one or give one back, for as long as a server that hangs
+ * keeps it waiting, one after the other. So one of our own is opened before. */
+static int is_served(const svc_ap_db_gate_t *gate, apr_pool_t *pool)
+{
+    svc_db_t *probe;
+
+    if (gate->alive >= gate->lent || /* with the one that we want */
+        svc_db_sql_engine(gate->driver) == SVC_DB_SQLITE)
+        return 1;
+    if (svc_db_open(&probe, gate->driver, gate->params, pool, pool))
+        return 0;
+    svc_db_close(probe);
+    return 1;
+}
+
 /* mod_dbd gives none when the one that it has was lost, and removes that one: then
- * there may be another, or a new one to be had. */
+ * there may be another, or a new one to be had. If it took long to find that out,
+ * the server hangs, and the next would take as long. */
 static ap_dbd_t *open_one(svc_ap_db_gate_t *gate, server_rec *server,
                           apr_pool_t *pool)
 {
     APR_OPTIONAL_FN_TYPE(ap_dbd_open) *open =
         APR_RETRIEVE_OPTIONAL_FN(ap_dbd_open);
-    apr_int64_t deadline = svc_time_ticks() + SVC_AP_DB_WAIT_MS;
     svc_db_watch_t *watch = svc_db_watch_add(0, pool);
-    ap_dbd_t *record;
+    ap_dbd_t *record = NULL;
+    apr_int64_t begin;
     int before;
 
-    svc_db_watch_wait(watch, HANGS_MS);
     do {
-        before = gate->wrapped;
+        before = gate->alive;
+        if (!is_served(gate, pool))
+            break;
+        begin = svc_time_ticks();
+        svc_db_watch_wait(watch, HANGS_MS);
         record = open(pool, server);
-    } while (!record && gate->wrapped < before && svc_time_ticks() < deadline);
-    svc_db_watch_end(watch);
+        svc_db_watch_end(watch);
+    } while (!record && gate->alive < before &&
+             svc_time_ticks() - begin < QUICK_MS);
+    if (record)
+        count(gate, record);
     return record;
 }
 
@@ -135,7 +175,7 @@ svc_err_t *svc_ap_db_borrow(svc_ap_db_loan_t *loan, svc_ap_db_gate_t *gate,
                             "mod_dbd has no connection to give");
     }
     loan->record = record;
-    loan->db = wrapper(gate, record, service);
+    loan->db = wrapper(record, service);
     return NULL;
 }
 

@@ -12,6 +12,7 @@
 #include "svc_db_place.h"
 #include "svc_id.h"
 #include "svc_lock.h"
+#include "svc_time.h"
 
 #define DAY_MS (24LL * 3600 * 1000)
 
@@ -21,6 +22,15 @@ typedef struct retained_t {
     apr_file_t *doorbell_in, *doorbell_out;
 } retained_t;
 
+/* APR's shared memory is not aligned as the counters are. */
+static svc_stats_t *align(void *memory)
+{
+    apr_uintptr_t at = (apr_uintptr_t)memory;
+
+    return (svc_stats_t *)((at + SVC_STATS_LINE - 1) &
+                           ~(apr_uintptr_t)(SVC_STATS_LINE - 1));
+}
+
 static retained_t *retain(const char *key, apr_pool_t *process_pool)
 {
     retained_t *retained = ap_retained_data_get(key);
@@ -29,14 +39,15 @@ static retained_t *retain(const char *key, apr_pool_t *process_pool)
     if (retained)
         return retained->stats ? retained : NULL;
     retained = ap_retained_data_create(key, sizeof(*retained));
-    if (apr_shm_create(&memory, sizeof(svc_stats_t), NULL, process_pool) !=
-            APR_SUCCESS ||
+    if (apr_shm_create(&memory, sizeof(svc_stats_t) + SVC_STATS_LINE, NULL,
+                       process_pool) != APR_SUCCESS ||
         apr_file_pipe_create_ex(&retained->doorbell_out,
                                 &retained->doorbell_in, APR_FULL_NONBLOCK,
                                 process_pool) != APR_SUCCESS)
         return NULL;
-    retained->stats = apr_shm_baseaddr_get(memory);
+    retained->stats = align(apr_shm_baseaddr_get(memory));
     memset(retained->stats, 0, sizeof(svc_stats_t));
+    atomic_store(&retained->stats->started_at, svc_time_now());
     return retained;
 }
 

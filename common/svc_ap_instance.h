@@ -14,11 +14,16 @@
 #include "svc_ap_db.h"
 #include "svc_leader.h"
 
+struct svc_ap_route_t;
+
 /* What a module brings; static. */
 typedef struct svc_ap_service_t {
     module *module;
     const char *name;        /* "tickets" */
     const char *module_name; /* "mod_tickets" */
+    const char *base;        /* usual path of the collection */
+    const struct svc_ap_route_t *routes; /* ends with a NULL method; fewer than
+                                            SVC_STATS_ROUTES */
     const char *cache_control; /* of every answer */
     const svc_schema_t *schema;
     const char *const *subjects; /* see svc_subscriber_config_t */
@@ -40,6 +45,7 @@ typedef struct svc_ap_instance_t {
     svc_leader_config_t leader_config;
     struct svc_ap_worker_t *worker; /* set in child_init; per process */
     svc_ap_db_gate_t *gate;         /* set in child_init; per process */
+    struct svc_ap_fetch_t *fetch;   /* alike; NULL: each reads for itself */
 } svc_ap_instance_t;
 
 /* post_config: makes the instances of SERVICE for all servers that use it, as an

@@ -25,4 +25,13 @@ void svc_ap_module_child_init(const apr_array_header_t *instances,
                               const svc_ap_service_t *service,
                               apr_pool_t *pchild, server_rec *main);
 
+/* What is below a Location of this service is in no file system, so httpd need not
+ * look along its path for folders and .htaccess files: that would cost more than
+ * the answer. translate_name sees which Location it is, and declines, so that
+ * r->filename is what others expect; map_to_storage is OK for ours. */
+int svc_ap_module_translate_name(request_rec *r,
+                                 const svc_ap_service_t *service);
+int svc_ap_module_map_to_storage(const request_rec *r,
+                                 const svc_ap_service_t *service);
+
 #endif

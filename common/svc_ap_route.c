@@ -8,6 +8,8 @@
 #include <http_protocol.h>
 #include <http_request.h>
 
+#include "svc_time.h"
+
 #define MAX_USER 255 /* bytes */
 
 static int is_here(const svc_ap_route_t *route, const svc_ap_request_t *request)
@@ -166,6 +168,8 @@ static svc_err_t *answer(svc_ap_request_t *request,
     if (err)
         return err;
     route = find(routes, request);
+    if (route)
+        request->route = (int)(route - routes);
     if (r->method_number == M_OPTIONS) {
         set_allow(routes, request);
         r->status = HTTP_NO_CONTENT;
@@ -184,31 +188,90 @@ static svc_err_t *answer(svc_ap_request_t *request,
     return route->answer(request);
 }
 
-int svc_ap_route_dispatch(request_rec *r, const svc_ap_service_t *service,
-                          const svc_ap_route_t *routes, const char *base)
+static void begin(svc_ap_request_t *request, request_rec *r,
+                  const svc_ap_service_t *service)
 {
-    const svc_ap_conf_dir_t *dir;
-    const svc_ap_conf_t *conf;
-    svc_ap_request_t request = { r, NULL, base, NULL, NULL, NULL, OK };
+    const svc_ap_conf_dir_t *dir = ap_get_module_config(r->per_dir_config,
+                                                        service->module);
+    const svc_ap_conf_t *conf = ap_get_module_config(r->server->module_config,
+                                                     service->module);
+
+    memset(request, 0, sizeof(*request));
+    request->r = r;
+    request->instance = conf->instance;
+    request->base = dir->base ? dir->base : service->base;
+    request->status = OK;
+    request->route = SVC_AP_ROUTE_OTHER;
+}
+
+/* A request is counted once, whichever hook sees its end. */
+static void count(const svc_ap_request_t *request,
+                  const svc_ap_service_t *service, int status, apr_int64_t us)
+{
+    static char counted;
+
+    ap_set_module_config(request->r->request_config, service->module, &counted);
+    if (request->instance)
+        svc_stats_request(request->instance->stats, request->route, status,
+                          us);
+}
+
+int svc_ap_route_dispatch(request_rec *r, const svc_ap_service_t *service)
+{
+    apr_int64_t begun = svc_time_ticks_us();
+    svc_ap_request_t request;
     svc_err_t *err;
 
     if (!r->handler || strcmp(r->handler, service->name) != 0)
         return DECLINED;
-    dir = ap_get_module_config(r->per_dir_config, service->module);
-    conf = ap_get_module_config(r->server->module_config, service->module);
-    if (dir->base)
-        request.base = dir->base;
-    request.instance = conf->instance;
+    begin(&request, r, service);
     svc_ap_http_set_headers(r, service);
     err = request.instance
-              ? answer(&request, routes)
+              ? answer(&request, service->routes)
               : svc_err_ours(r->pool, SVC_ERR_INTERNAL,
                              "This service is not configured here",
                              "the handler was not set by SetHandler in the "
                              "server's configuration");
     if (err) {
         svc_ap_http_send_error(r, service, err);
-        return OK;
+        request.status = OK;
     }
+    count(&request, service, request.status > 0 ? request.status : r->status,
+          svc_time_ticks_us() - begun);
     return request.status;
+}
+
+void svc_ap_route_note(request_rec *r, const svc_ap_service_t *service)
+{
+    const svc_ap_conf_dir_t *dir = ap_get_module_config(r->per_dir_config,
+                                                        service->module);
+    const svc_ap_route_t *route;
+    svc_ap_request_t request;
+    request_rec *at;
+
+    for (at = r; at; at = at->next) {
+        if (ap_get_module_config(at->request_config, service->module))
+            return; /* the handler has seen it */
+    }
+    if (!dir || dir->is_api != 1)
+        return;
+    begin(&request, r, service);
+    if (split_path(&request) && (route = find(service->routes, &request)))
+        request.route = (int)(route - service->routes);
+    count(&request, service, r->status, apr_time_now() - r->request_time);
+}
+
+const char *svc_ap_route_name(const svc_ap_service_t *service, int index,
+                              apr_pool_t *pool)
+{
+    int i;
+
+    for (i = 0; i <= index && service->routes[i].method; i++) {
+        if (i == index)
+            return apr_pstrcat(pool, service->routes[i].method, " ",
+                               service->base,
+                               *service->routes[i].path ? "/" : "",
+                               service->routes[i].path, NULL);
+    }
+    return index == SVC_AP_ROUTE_OTHER ? "other" : NULL;
 }

@@ -15,6 +15,7 @@ typedef struct svc_ap_request_t {
     const char *id;   /* of the entity, unescaped; NULL: the collection */
     const char *user; /* r->user; NULL: anonymous */
     int status;       /* set to httpd's status when it must make the answer */
+    int route;        /* as which it is counted */
 } svc_ap_request_t;
 
 /* A route; METHOD GET answers HEAD as well. */
@@ -26,9 +27,19 @@ typedef struct svc_ap_route_t {
     int (*exists)(const request_rec *r); /* NULL: everywhere */
 } svc_ap_route_t;
 
-/* The handler: DECLINED unless the request's handler is SERVICE's name. ROUTES
- * ends with a NULL method. BASE is the usual path of the collection. */
-int svc_ap_route_dispatch(request_rec *r, const svc_ap_service_t *service,
-                          const svc_ap_route_t *routes, const char *base);
+/* What is no route of a service is counted as this one. */
+#define SVC_AP_ROUTE_OTHER (SVC_STATS_ROUTES - 1)
+
+/* The handler: DECLINED unless the request's handler is SERVICE's name. Counts
+ * the request, and how long it took, before its answer is sent. */
+int svc_ap_route_dispatch(request_rec *r, const svc_ap_service_t *service);
+
+/* log_transaction: counts a request of SERVICE that httpd itself has answered,
+ * such as one that Require does not let in. */
+void svc_ap_route_note(request_rec *r, const svc_ap_service_t *service);
+
+/* The route that is counted at INDEX, as "GET /api/tickets/:id"; NULL: none is. */
+const char *svc_ap_route_name(const svc_ap_service_t *service, int index,
+                              apr_pool_t *pool);
 
 #endif

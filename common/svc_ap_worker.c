@@ -12,6 +12,7 @@
 #include <http_log.h>
 #include <scoreboard.h>
 
+#include "svc_ap_fetch.h"
 #include "svc_db_watch.h"
 #include "svc_lock.h"
 #include "svc_log.h"
@@ -181,7 +182,7 @@ static apr_status_t join(void *baton)
 }
 
 static void start(svc_ap_instance_t *instance, apr_pool_t *pchild,
-                  int elect_ms)
+                  int is_threaded)
 {
     apr_pool_t *pool = own_pool(pchild);
     svc_ap_worker_t *worker = apr_pcalloc(pool, sizeof(*worker));
@@ -192,12 +193,14 @@ static void start(svc_ap_instance_t *instance, apr_pool_t *pchild,
     worker->leader_pool = own_pool(pool);
     worker->watch_pool = own_pool(pool);
     worker->instance = instance;
-    worker->elect_ms = elect_ms;
+    worker->elect_ms = is_threaded ? ELECT_MS : ELECT_PREFORK_MS;
     ap_mpm_query(AP_MPMQ_GENERATION, &worker->generation);
     instance->worker = worker;
     instance->gate = svc_ap_db_gate(instance->conf->dbd_driver,
                                     instance->conf->dbd_params,
                                     instance->conf->dbd_max, pchild);
+    instance->fetch = svc_ap_fetch_create(
+        svc_db_sql_engine(instance->conf->dbd_driver), is_threaded, pchild);
     worker->writer = svc_writer_create(&instance->writer_config,
                                        worker->writer_pool);
     status = apr_file_pipe_create_ex(&worker->wake_out, &worker->wake_in,
@@ -210,7 +213,7 @@ static void start(svc_ap_instance_t *instance, apr_pool_t *pchild,
         status = apr_thread_create(&worker->leader_thread, NULL, lead_thread,
                                    worker, worker->leader_pool);
     if (status == APR_SUCCESS &&
-        svc_db_engine_of(instance->conf->dbd_driver) != SVC_DB_SQLITE)
+        svc_db_sql_engine(instance->conf->dbd_driver) != SVC_DB_SQLITE)
         status = apr_thread_create(&worker->watch_thread, NULL, watch_thread,
                                    worker, worker->watch_pool);
     if (status != APR_SUCCESS)
@@ -240,7 +243,7 @@ void svc_ap_worker_start(const apr_array_header_t *instances,
     block_signals(&before);
     for (i = 0; i < instances->nelts; i++)
         start(APR_ARRAY_IDX(instances, i, svc_ap_instance_t *), pchild,
-              is_threaded ? ELECT_MS : ELECT_PREFORK_MS);
+              is_threaded);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 

@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "svc_log.h"
+#include "svc_time.h"
 
 void svc_batch_init(svc_batch_t *batch, apr_pool_t *pool)
 {
@@ -142,6 +143,8 @@ void svc_batch_report(const svc_batch_t *batch)
                               "version of their entity, and wait for it",
                 batch->name, batch->parked);
     atomic_fetch_add(&stats->quarantined, batch->notes->nelts);
+    if (batch->notes->nelts)
+        atomic_store(&stats->quarantined_at, svc_time_ticks());
     atomic_fetch_add(&stats->applied, batch->applied);
     atomic_fetch_add(&stats->duplicates, batch->duplicates);
     atomic_fetch_add(&stats->parked, batch->parked);
@@ -205,12 +208,12 @@ static int is_passed_by(const svc_batch_t *batch, const svc_batch_item_t *item)
 
 /* What became of ITEM. */
 static svc_err_t *note(svc_batch_t *batch, svc_stream_tx_t *tx,
-                       const svc_batch_item_t *item,
-                       svc_inbox_outcome_t outcome)
+                       svc_batch_item_t *item, svc_inbox_outcome_t outcome)
 {
     switch (outcome) {
     case SVC_INBOX_APPLIED:
     case SVC_INBOX_SETTLED:
+        item->took_effect = 1;
         batch->applied++;
         break;
     case SVC_INBOX_EARLY:
@@ -230,7 +233,7 @@ static svc_err_t *note(svc_batch_t *batch, svc_stream_tx_t *tx,
 
 /* Applies ITEM alone, whatever may be waiting for it. */
 static svc_err_t *apply_one(svc_inbox_outcome_t *outcome, svc_batch_t *batch,
-                            svc_stream_tx_t *tx, const svc_batch_item_t *item)
+                            svc_stream_tx_t *tx, svc_batch_item_t *item)
 {
     svc_inbox_context_t context = { tx, batch->inbox, item->move >= 0 };
     svc_err_t *err;
@@ -292,7 +295,7 @@ static svc_err_t *apply_waiting(svc_batch_t *batch, svc_stream_tx_t *tx,
 }
 
 static svc_err_t *apply(svc_batch_t *batch, svc_stream_tx_t *tx,
-                        const svc_batch_item_t *item)
+                        svc_batch_item_t *item)
 {
     svc_inbox_outcome_t outcome;
     svc_err_t *err = apply_one(&outcome, batch, tx, item);
@@ -304,9 +307,10 @@ static svc_err_t *apply(svc_batch_t *batch, svc_stream_tx_t *tx,
 /* One event between savepoints: if the database refuses it, only it is lost to
  * the quarantine. */
 static svc_err_t *apply_carefully(svc_batch_t *batch, svc_stream_tx_t *tx,
-                                  const svc_batch_item_t *item)
+                                  svc_batch_item_t *item)
 {
     int emitted = tx->pending->nelts, noted = batch->notes->nelts;
+    int expired = tx->expired;
     svc_batch_t before = *batch;
     svc_err_t *err = svc_db_text(tx->db, "SAVEPOINT one_event", tx->pool);
     svc_err_t *refused;
@@ -318,8 +322,10 @@ static svc_err_t *apply_carefully(svc_batch_t *batch, svc_stream_tx_t *tx,
         return refused;
     if (refused) {
         tx->pending->nelts = emitted;
+        tx->expired = expired;
         *batch = before;
         batch->notes->nelts = noted;
+        item->took_effect = 0;
         if ((err = svc_db_text(tx->db, "ROLLBACK TO SAVEPOINT one_event",
                                tx->pool)) ||
             (err = set_aside(batch, tx, item, refused->detail)))
@@ -392,7 +398,7 @@ static svc_err_t *apply_many(svc_batch_t *batch, svc_stream_tx_t *tx, char *done
     svc_inbox_item_t *items = apr_pcalloc(tx->pool,
                                           (apr_size_t)count * sizeof(*items));
     int *index = apr_palloc(tx->pool, (apr_size_t)count * sizeof(*index));
-    const svc_batch_item_t *item;
+    svc_batch_item_t *item;
     svc_err_t *err;
 
     for (i = 0; i < count; i++) {
@@ -424,7 +430,7 @@ static svc_err_t *apply_items(svc_batch_t *batch, svc_stream_tx_t *tx)
     if (batch->handler->apply_many && !batch->is_careful && count > 1)
         err = apply_many(batch, tx, done);
     for (i = 0; i < count && !err; i++) {
-        const svc_batch_item_t *item =
+        svc_batch_item_t *item =
             &APR_ARRAY_IDX(batch->items, i, svc_batch_item_t);
 
         if (!done[i] && !is_passed_by(batch, item))
@@ -446,6 +452,8 @@ svc_err_t *svc_batch_run(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
     apr_array_clear(batch->unknown);
     batch->applied = batch->duplicates = batch->parked = 0;
     batch->has_parked = -1;
+    for (i = 0; i < batch->items->nelts; i++)
+        APR_ARRAY_IDX(batch->items, i, svc_batch_item_t).took_effect = 0;
     for (i = 0; i < batch->moves->nelts && !err; i++)
         err = svc_inbox_move_cursor(&moves[i].moved, tx, batch->inbox,
                                     moves[i].source, &moves[i].from,

@@ -19,6 +19,7 @@ typedef struct svc_batch_item_t {
     int move; /* index of its source's move; -1: from a source without a log */
     const char *subject;
     const char *bad; /* why it cannot be read; NULL: it can */
+    int took_effect; /* out, of the run that was committed */
 } svc_batch_item_t;
 
 /* A page of the snapshot of one source. Its cursor moves with the last one;

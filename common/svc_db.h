@@ -30,10 +30,6 @@ typedef struct svc_db_row_t svc_db_row_t;
 /* Called for each row; an error ends the walk and is returned by it. */
 typedef svc_err_t *(*svc_db_row_fn)(void *baton, const svc_db_row_t *row);
 
-/* The engine of mod_dbd's DBDriver value; SVC_DB_ENGINES for one that is not
- * supported. */
-svc_db_engine_t svc_db_engine_of(const char *driver);
-
 /* Makes the drivers of apr_dbd available; once per process, before svc_db_open.
  * httpd's mod_dbd does the same; both may. */
 void svc_db_setup(apr_pool_t *pool);

@@ -5,6 +5,7 @@
 
 #include "svc_log.h"
 #include "svc_outage.h"
+#include "svc_recent.h"
 
 #define MAX_BATCH 2000   /* events gathered for one transaction */
 #define RETRY_MS 300     /* when the database refused a batch */
@@ -12,7 +13,7 @@
 
 struct svc_gather_t {
     const svc_gather_config_t *config;
-    svc_gather_stale_fn on_stale;
+    svc_gather_written_fn on_written;
     void *baton;
     apr_pool_t *pool;
     svc_command_t *gathering; /* the next batch; NULL: nothing gathered */
@@ -25,13 +26,13 @@ struct svc_gather_t {
 };
 
 svc_gather_t *svc_gather_create(const svc_gather_config_t *config,
-                                svc_gather_stale_fn on_stale, void *baton,
+                                svc_gather_written_fn on_written, void *baton,
                                 apr_pool_t *pool)
 {
     svc_gather_t *gather = apr_pcalloc(pool, sizeof(*gather));
 
     gather->config = config;
-    gather->on_stale = on_stale;
+    gather->on_written = on_written;
     gather->baton = baton;
     gather->pool = pool;
     gather->said = apr_hash_make(pool);
@@ -124,15 +125,46 @@ void svc_gather_page(svc_gather_t *gather, const svc_batch_move_t *move,
 
 /* --- writing ------------------------------------------------------------------- */
 
-static void check_move(svc_gather_t *gather, const svc_batch_move_t *move)
+/* The cursor at INDEX of the batch that was written. */
+static void check_move(svc_gather_t *gather, int index)
 {
-    if (!move->moved)
-        gather->on_stale(gather->baton, move->source);
+    const apr_array_header_t *items = gather->written->items;
+    svc_stats_event_t event = { .time = "" };
+    int i = items->nelts - 1;
+
+    while (i >= 0 && APR_ARRAY_IDX(items, i, svc_batch_item_t).move != index)
+        i--;
+    if (i >= 0)
+        svc_recent_read(&event, APR_ARRAY_IDX(items, i,
+                                              svc_batch_item_t).event.text,
+                        svc_writer_command_pool(gather->writing));
+    gather->on_written(gather->baton,
+                       &APR_ARRAY_IDX(gather->written->moves, index,
+                                      svc_batch_move_t),
+                       *event.time ? event.time : NULL);
+}
+
+/* The last events that took effect. */
+static void remember(svc_gather_t *gather)
+{
+    const apr_array_header_t *items = gather->written->items;
+    int i = items->nelts > SVC_STATS_RECENT ? items->nelts - SVC_STATS_RECENT
+                                            : 0;
+
+    for (; i < items->nelts; i++) {
+        const svc_batch_item_t *item =
+            &APR_ARRAY_IDX(items, i, svc_batch_item_t);
+
+        if (item->took_effect)
+            svc_recent_remember(gather->config->stats, 0, item->event.text,
+                                svc_writer_command_pool(gather->writing));
+    }
 }
 
 static void check_page(svc_gather_t *gather, const svc_batch_page_t *page)
 {
-    check_move(gather, &page->move);
+    if (!page->move.moved || !*page->range.last)
+        gather->on_written(gather->baton, &page->move, NULL);
     if (!page->move.moved || *page->range.last)
         return;
     atomic_fetch_add(&gather->config->stats->snapshots, 1);
@@ -161,8 +193,9 @@ static void conclude(svc_gather_t *gather)
     int i;
 
     svc_batch_report(batch);
+    remember(gather);
     for (i = 0; i < batch->moves->nelts; i++)
-        check_move(gather, &APR_ARRAY_IDX(batch->moves, i, svc_batch_move_t));
+        check_move(gather, i);
     for (i = 0; i < batch->pages->nelts; i++)
         check_page(gather, &APR_ARRAY_IDX(batch->pages, i, svc_batch_page_t));
     for (i = 0; i < batch->unknown->nelts; i++)

@@ -26,12 +26,15 @@ typedef struct svc_gather_config_t {
 
 typedef struct svc_gather_t svc_gather_t;
 
-/* A cursor of SOURCE was found moved by another follower when a batch was
- * written: what is known of it is stale. */
-typedef void (*svc_gather_stale_fn)(void *baton, const char *source);
+/* What became of a cursor when a batch was written. It was moved, or another
+ * follower had moved it: then what is known of its source is stale. TIME is when
+ * the last event of that source was recorded, as it says; NULL: it does not, or
+ * there is none. */
+typedef void (*svc_gather_written_fn)(void *baton, const svc_batch_move_t *move,
+                                      const char *time);
 
 svc_gather_t *svc_gather_create(const svc_gather_config_t *config,
-                                svc_gather_stale_fn on_stale, void *baton,
+                                svc_gather_written_fn on_written, void *baton,
                                 apr_pool_t *pool);
 
 /* Is there no room in the batch that is being gathered? */

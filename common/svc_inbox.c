@@ -8,7 +8,8 @@
 #include "svc_id.h"
 
 struct svc_inbox_t {
-    svc_db_sql_t read_cursor, lock_cursor, insert_cursor, update_cursor;
+    svc_db_sql_t read_cursor, touch_cursor, insert_cursor, update_cursor;
+    svc_db_sql_t delete_cursor;
     svc_db_sql_t count_parked, insert_parked, read_parked, delete_parked;
     svc_db_sql_t quarantine, trim_quarantine, forget;
 };
@@ -20,13 +21,10 @@ svc_inbox_t *svc_inbox_create(const char *service, apr_pool_t *pool)
     inbox->read_cursor = svc_db_sql(
         "svc_inbox_read_cursor", service,
         "SELECT position, event_id FROM #_cursor WHERE source = %s", pool);
-    inbox->lock_cursor = svc_db_sql(
-        "svc_inbox_lock_cursor", service,
-        "SELECT position, event_id FROM #_cursor WHERE source = %s FOR UPDATE",
-        pool);
-    /* SQLite has one writer: who is in a transaction of its own is alone. */
-    inbox->lock_cursor.text[SVC_DB_SQLITE] =
-        inbox->read_cursor.text[SVC_DB_SQLITE];
+    inbox->touch_cursor = svc_db_sql(
+        "svc_inbox_touch_cursor", service,
+        "UPDATE #_cursor SET position = position + %lld "
+        "WHERE source = %s AND position = %lld AND event_id = %s", pool);
     inbox->insert_cursor = svc_db_sql(
         "svc_inbox_insert_cursor", service,
         "INSERT INTO #_cursor (source, position, event_id) "
@@ -35,6 +33,9 @@ svc_inbox_t *svc_inbox_create(const char *service, apr_pool_t *pool)
         "svc_inbox_update_cursor", service,
         "UPDATE #_cursor SET position = %lld, event_id = %s "
         "WHERE source = %s AND position = %lld AND event_id = %s", pool);
+    inbox->delete_cursor = svc_db_sql(
+        "svc_inbox_delete_cursor", service,
+        "DELETE FROM #_cursor WHERE source = %s", pool);
     inbox->count_parked = svc_db_sql(
         "svc_inbox_count_parked", service, "SELECT COUNT(*) FROM #_parked",
         pool);
@@ -103,18 +104,40 @@ svc_err_t *svc_inbox_move_cursor(int *moved, svc_stream_tx_t *tx,
     return svc_db_run(moved, tx->db, &inbox->insert_cursor, insert, tx->pool);
 }
 
+/* There and back: a row that is only locked can be changed on another node of
+ * Galera, and one that is not there cannot be locked at all. */
+static svc_err_t *touch_cursor(int *holds, svc_stream_tx_t *tx,
+                               const svc_inbox_t *inbox, const char *source,
+                               const svc_inbox_cursor_t *at)
+{
+    const char *there[] = { "1", source, svc_db_arg(at->position, tx->pool),
+                            at->event_id };
+    const char *back[] = { "-1", source,
+                           svc_db_arg(at->position + 1, tx->pool),
+                           at->event_id };
+    svc_err_t *err = svc_db_run(holds, tx->db, &inbox->touch_cursor, there,
+                                tx->pool);
+
+    if (err || !*holds)
+        return err;
+    return svc_db_run(NULL, tx->db, &inbox->touch_cursor, back, tx->pool);
+}
+
 svc_err_t *svc_inbox_hold_cursor(int *holds, svc_stream_tx_t *tx,
                                  const svc_inbox_t *inbox, const char *source,
                                  const svc_inbox_cursor_t *from)
 {
-    const char *args[] = { source };
-    svc_inbox_cursor_t cursor = { 0, "" };
-    svc_err_t *err = svc_db_each(tx->db, &inbox->lock_cursor, args, take_cursor,
-                                 &cursor, tx->pool);
+    const char *args[] = { source, "0", "" };
+    svc_err_t *err = NULL;
 
-    *holds = !err && cursor.position == from->position &&
-             strcmp(cursor.event_id, from->event_id) == 0;
-    return err;
+    *holds = 0;
+    if (from->position == 0)
+        err = svc_db_run(holds, tx->db, &inbox->insert_cursor, args, tx->pool);
+    if (err)
+        return err;
+    if (*holds) /* it was not there */
+        return svc_db_run(NULL, tx->db, &inbox->delete_cursor, args, tx->pool);
+    return touch_cursor(holds, tx, inbox, source, from);
 }
 
 svc_err_t *svc_inbox_park(int *kept, svc_stream_tx_t *tx,

@@ -171,6 +171,16 @@ void svc_json_set_int(svc_json_t *object, const char *key, apr_int64_t value)
     json_object_set_new(to_json(object), key, json_integer(value));
 }
 
+void svc_json_set_number(svc_json_t *object, const char *key, double value)
+{
+    json_object_set_new(to_json(object), key, json_real(value));
+}
+
+void svc_json_set_null(svc_json_t *object, const char *key)
+{
+    json_object_set_new(to_json(object), key, json_null());
+}
+
 void svc_json_set_cents(svc_json_t *object, const char *key, apr_int64_t cents)
 {
     json_object_set_new(to_json(object), key,
@@ -187,6 +197,14 @@ void svc_json_set(svc_json_t *object, const char *key, svc_json_t *value)
 void svc_json_append(svc_json_t *array, svc_json_t *value)
 {
     json_array_append(to_json(array), to_json(value));
+}
+
+void svc_json_append_number(svc_json_t *array, double value)
+{
+    json_array_append_new(to_json(array),
+                          value == floor(value) && fabs(value) < 1e15
+                              ? json_integer((json_int_t)value)
+                              : json_real(value));
 }
 
 static char *dump(size_t *length, const svc_json_t *value, size_t flags,

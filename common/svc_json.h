@@ -62,11 +62,15 @@ svc_json_t *svc_json_array(apr_pool_t *pool);
 /* Adding members. A VALUE of NULL adds nothing. */
 void svc_json_set_string(svc_json_t *object, const char *key, const char *value);
 void svc_json_set_int(svc_json_t *object, const char *key, apr_int64_t value);
+void svc_json_set_number(svc_json_t *object, const char *key, double value);
+void svc_json_set_null(svc_json_t *object, const char *key);
 /* An amount of money as a JSON number in the main unit: 2050 is 20.5. */
 void svc_json_set_cents(svc_json_t *object, const char *key, apr_int64_t cents);
 /* VALUE stays usable: both share it. */
 void svc_json_set(svc_json_t *object, const char *key, svc_json_t *value);
 void svc_json_append(svc_json_t *array, svc_json_t *value);
+/* A number that is whole is written so. */
+void svc_json_append_number(svc_json_t *array, double value);
 
 /* Compact text, NUL-terminated, allocated from POOL; LENGTH may be NULL. */
 const char *svc_json_text(apr_size_t *length, const svc_json_t *value,

@@ -1,11 +1,14 @@
 /* svc_leader: see the header. */
 #include "svc_leader.h"
 
+#include <unistd.h>
+
 #include "svc_log.h"
 #include "svc_outage.h"
 #include "svc_time.h"
 
 #define SWEEP_MS 500
+#define LOOK_MS 500       /* between looks whether the database answers */
 #define TRIM_MS 10000     /* between looks for what is too old */
 #define TRIM_LIMIT 1000   /* events, and keys, removed by one command */
 #define MARK_MS 1000      /* how often the published position is stored */
@@ -21,6 +24,7 @@ struct svc_leader_t {
     svc_subscriber_t *subscriber;
     svc_db_t *db;            /* NULL: not connected */
     apr_int64_t connect_at;  /* when to try again */
+    apr_int64_t look_at;
     apr_int64_t sweep_at;
     apr_int64_t mark_at;
     apr_int64_t marked;      /* the position stored last */
@@ -44,6 +48,7 @@ svc_err_t *svc_leader_create(svc_leader_t **out,
     leader->config = config;
     leader->pool = pool;
     apr_pool_create(&leader->scratch, pool);
+    svc_stats_lead(config->publisher.stats, (int)getpid(), svc_time_ticks());
     leader->publisher = svc_publisher_create(&config->publisher, leader->bus,
                                              pool);
     leader->subscriber = svc_subscriber_create(&config->subscriber,
@@ -88,8 +93,8 @@ static svc_err_t *sweep(svc_leader_t *leader, apr_int64_t now)
     leader->sweep_at = now + SWEEP_MS;
     if ((err = svc_db_now(&db_now, leader->db, leader->scratch)))
         return err;
-    return config->sweep(leader->db, config->subscriber.writer,
-                         config->publisher.stats, db_now, leader->scratch);
+    return config->sweep(leader->db, config->subscriber.writer, db_now,
+                         leader->scratch);
 }
 
 /* What removes what is too old. The leader, and its configuration, may end
@@ -161,6 +166,26 @@ static void resign(svc_leader_t *leader)
     leader->is_over = 1;
 }
 
+/* Sees that the database answers, and how long the log is; for those who ask how
+ * the service is. */
+static svc_err_t *look(svc_leader_t *leader, apr_int64_t now)
+{
+    const svc_publisher_config_t *publisher = &leader->config->publisher;
+    const char *source;
+    apr_int64_t head;
+    svc_err_t *err;
+
+    if (now < leader->look_at)
+        return NULL;
+    err = svc_stream_head(&source, &head, leader->db, publisher->stream,
+                          leader->scratch);
+    if (err)
+        return err;
+    svc_stats_database_answered(publisher->stats, source, head, now);
+    leader->look_at = now + LOOK_MS;
+    return NULL;
+}
+
 static svc_err_t *take_turn(int *again, svc_leader_t *leader, apr_int64_t now)
 {
     svc_err_t *err;
@@ -169,8 +194,10 @@ static svc_err_t *take_turn(int *again, svc_leader_t *leader, apr_int64_t now)
         return NULL;
     leader->connect_at = now + RECONNECT_MS;
     if ((err = svc_writer_ready(leader->config->subscriber.writer, READY_MS,
-                                leader->scratch)))
+                                leader->scratch))) {
+        svc_stats_database_failed(leader->config->publisher.stats, now);
         return NULL; /* the writer says what is wrong */
+    }
     if (!leader->db) {
         if ((err = svc_db_open(&leader->db, leader->config->driver,
                                leader->config->params, leader->pool,
@@ -178,7 +205,8 @@ static svc_err_t *take_turn(int *again, svc_leader_t *leader, apr_int64_t now)
             return err;
         svc_publisher_doubt(leader->publisher);
     }
-    if ((err = svc_publisher_turn(again, leader->publisher, leader->db, now,
+    if ((err = look(leader, now)) ||
+        (err = svc_publisher_turn(again, leader->publisher, leader->db, now,
                                   leader->scratch)))
         return err;
     if (svc_publisher_is_astray(leader->publisher)) {
@@ -204,6 +232,11 @@ static void note(svc_leader_t *leader, const svc_err_t *err)
     if (!err && (outage = svc_outage_ends(&leader->outage, leader->scratch)))
         svc_log(SVC_LOG_NOTICE, "SVC041: %s: the event bus goes on, %s", name,
                 outage);
+    if (err) {
+        svc_stats_database_failed(leader->config->publisher.stats,
+                                  svc_time_ticks());
+        leader->look_at = 0;
+    }
 }
 
 void svc_leader_turn(svc_leader_t *leader, const int *fds, int count,
@@ -213,6 +246,7 @@ void svc_leader_turn(svc_leader_t *leader, const int *fds, int count,
     svc_err_t *err;
 
     apr_pool_clear(leader->scratch);
+    atomic_store(&leader->config->publisher.stats->turn_at, svc_time_ticks());
     err = take_turn(&again, leader, svc_time_ticks());
     if (err || leader->db)
         note(leader, err);
@@ -235,6 +269,7 @@ int svc_leader_is_over(const svc_leader_t *leader)
 
 void svc_leader_destroy(svc_leader_t *leader)
 {
+    svc_stats_lead_no_more(leader->config->publisher.stats, (int)getpid());
     if (leader->trimming)
         svc_writer_release(leader->trimming);
     svc_subscriber_destroy(leader->subscriber);

@@ -12,8 +12,7 @@
 /* Periodic work of a service: reads with DB what is due and hands commands to
  * WRITER without waiting. NOW is the database's clock. */
 typedef svc_err_t *(*svc_leader_sweep_fn)(svc_db_t *db, svc_writer_t *writer,
-                                          svc_stats_t *stats, apr_int64_t now,
-                                          apr_pool_t *scratch);
+                                          apr_int64_t now, apr_pool_t *scratch);
 
 typedef struct svc_leader_config_t {
     const char *name;   /* for the log */

@@ -1,7 +1,11 @@
 /* svc_link: see the header. */
 #include "svc_link.h"
 
+#include <string.h>
+
 #include <apr_strings.h>
+
+#include "svc_time.h"
 
 #define INTRODUCE_MS 200 /* between requests for the source's name */
 
@@ -15,6 +19,7 @@ svc_err_t *svc_link_open(svc_link_t **out, const svc_link_peer_t *peer,
     int i;
 
     link->peer = peer;
+    link->opened_at = svc_time_ticks();
     if (!err && peer->replay)
         err = svc_bus_open(&link->dealer, bus, SVC_BUS_DEALER, peer->replay,
                            peer->server_key, pool);
@@ -77,4 +82,29 @@ void svc_link_listen(svc_link_t *link, int on)
     svc_bus_listen(link->sub, on);
     if (link->dealer)
         svc_bus_listen(link->dealer, on);
+}
+
+void svc_link_tell(const svc_link_t *link, svc_source_t *source,
+                   svc_stats_t *stats, int index, apr_int64_t now)
+{
+    svc_stats_peer_t peer = { .opened_at = link->opened_at,
+                              .heard_at = link->heard_at,
+                              .event_at = link->event_at,
+                              .has_replay = link->dealer != NULL,
+                              .is_complete = !link->dealer };
+
+    svc_stats_text(peer.endpoint, sizeof(peer.endpoint), link->peer->publish);
+    if (source) {
+        svc_source_mark(source, now);
+        svc_stats_text(peer.source, sizeof(peer.source), source->name);
+        peer.position = source->written;
+        peer.head = source->head;
+        peer.is_complete = svc_source_is_complete(source) &&
+                           source->written == source->tail.position;
+        peer.moved_at = source->moved_at;
+        peer.marked_at = source->marked_at;
+        peer.event_at = source->event_at;
+        memcpy(peer.event_time, source->event_time, sizeof(peer.event_time));
+    }
+    svc_stats_set_peer(stats, index, &peer);
 }

@@ -6,6 +6,7 @@
 
 #include "svc_bus.h"
 #include "svc_source.h"
+#include "svc_stats.h"
 
 #define SVC_LINK_MAX_PAGE 500 /* events asked for at a time */
 
@@ -24,6 +25,9 @@ typedef struct svc_link_t {
     apr_int64_t ask_at;       /* when to ask for the source's name (again) */
     int introductions;        /* such requests that are not answered yet */
     int has_refused;          /* a replay, and that was said */
+    apr_int64_t opened_at;    /* when it was connected to */
+    apr_int64_t heard_at;     /* when anything came from there; 0: never */
+    apr_int64_t event_at;     /* when an event did */
 } svc_link_t;
 
 /* Connects to PEER and subscribes to SUBJECTS (NULL-terminated) and heartbeats.
@@ -43,6 +47,11 @@ int svc_link_ask(svc_link_t *link, const svc_source_t *source,
 /* Asks for the next page of the snapshot of SOURCE; the same. */
 int svc_link_ask_snapshot(svc_link_t *link, const svc_source_t *source,
                           apr_pool_t *scratch);
+
+/* Says in STATS, as subscription INDEX, what is known of it; SOURCE, the log that
+ * it speaks for, may be NULL. */
+void svc_link_tell(const svc_link_t *link, svc_source_t *source,
+                   svc_stats_t *stats, int index, apr_int64_t now);
 
 /* Whether messages from there wake the thread. */
 void svc_link_listen(svc_link_t *link, int on);

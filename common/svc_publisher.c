@@ -8,6 +8,7 @@
 #include "svc_id.h"
 #include "svc_log.h"
 #include "svc_outage.h"
+#include "svc_recent.h"
 #include "svc_time.h"
 
 #define HEARTBEAT_MS 1000
@@ -85,6 +86,8 @@ static void bind_sockets(svc_publisher_t *publisher, apr_int64_t now,
         if (svc_outage_begins(&publisher->outage))
             svc_log(SVC_LOG_ERR, "SVC020: %s: %s; trying on", config->name,
                     err->detail);
+        if (publisher->outage.attempts == 1)
+            atomic_store(&config->stats->bind_failed_at, now);
         publisher->bind_at = now + BIND_AGAIN_MS;
     } else {
         const char *outage = svc_outage_ends(&publisher->outage, scratch);
@@ -92,6 +95,7 @@ static void bind_sockets(svc_publisher_t *publisher, apr_int64_t now,
         if (outage)
             svc_log(SVC_LOG_NOTICE, "SVC021: %s: endpoints bound, %s",
                     config->name, outage);
+        atomic_store(&config->stats->bind_failed_at, 0);
         publisher->bind_at = APR_INT64_MAX;
     }
 }
@@ -193,13 +197,21 @@ static svc_err_t *publish_new(int *again, svc_publisher_t *publisher,
         err = verify(publisher, db, scratch);
     if (err || publisher->is_astray)
         return err;
-    for (i = 0; i < rows->nelts; i++)
-        tell(publisher, &APR_ARRAY_IDX(rows, i, svc_stream_entry_t));
+    for (i = 0; i < rows->nelts; i++) {
+        const svc_stream_entry_t *row =
+            &APR_ARRAY_IDX(rows, i, svc_stream_entry_t);
+
+        tell(publisher, row);
+        if (i >= rows->nelts - SVC_STATS_RECENT)
+            svc_recent_remember(stats, 1, row->text, scratch);
+    }
     if (rows->nelts)
         keep(publisher, &APR_ARRAY_IDX(rows, rows->nelts - 1,
                                        svc_stream_entry_t));
     atomic_fetch_add(&stats->published, rows->nelts);
     atomic_store(&stats->published_to, publisher->position);
+    if (rows->nelts && publisher->position > atomic_load(&stats->head))
+        atomic_store(&stats->head, publisher->position);
     if (rows->nelts == SVC_REPLAY_MAX_PAGE) {
         *again = 1;
     } else {

@@ -16,14 +16,16 @@ struct svc_queue_t {
     svc_command_t *first;
     svc_command_t **last;
     apr_uint64_t arrivals;
+    atomic_llong *unanswered;
     int stopping;
 };
 
-svc_queue_t *svc_queue_create(apr_pool_t *pool)
+svc_queue_t *svc_queue_create(atomic_llong *unanswered, apr_pool_t *pool)
 {
     svc_queue_t *queue = apr_pcalloc(pool, sizeof(*queue));
 
     queue->last = &queue->first;
+    queue->unanswered = unanswered;
     if (apr_thread_mutex_create(&queue->mutex, APR_THREAD_MUTEX_DEFAULT,
                                 pool) != APR_SUCCESS ||
         apr_thread_cond_create(&queue->work, pool) != APR_SUCCESS)
@@ -37,6 +39,7 @@ void svc_queue_release(svc_command_t *command)
         apr_pool_destroy(command->pool);
 }
 
+/* Signals are given after the mutex is free: who wakes up needs it. */
 static void enqueue(svc_queue_t *queue, svc_command_t *command)
 {
     apr_atomic_inc32(&command->references);
@@ -46,7 +49,7 @@ static void enqueue(svc_queue_t *queue, svc_command_t *command)
     command->next = NULL;
     *queue->last = command;
     queue->last = &command->next;
-    apr_thread_cond_signal(queue->work);
+    atomic_fetch_add(queue->unanswered, 1);
 }
 
 void svc_queue_submit(svc_queue_t *queue, svc_command_t *command)
@@ -54,6 +57,7 @@ void svc_queue_submit(svc_queue_t *queue, svc_command_t *command)
     apr_thread_mutex_lock(queue->mutex);
     enqueue(queue, command);
     apr_thread_mutex_unlock(queue->mutex);
+    apr_thread_cond_signal(queue->work);
 }
 
 static void withdraw(svc_queue_t *queue, svc_command_t *command)
@@ -66,6 +70,7 @@ static void withdraw(svc_queue_t *queue, svc_command_t *command)
     if (queue->last == &command->next)
         queue->last = at;
     command->state = SVC_QUEUE_DONE;
+    atomic_fetch_sub(queue->unanswered, 1);
     svc_queue_release(command); /* the queue's reference */
 }
 
@@ -81,6 +86,9 @@ svc_err_t *svc_queue_execute(svc_queue_t *queue, svc_command_t *command,
         abort(); /* out of memory */
     apr_thread_mutex_lock(queue->mutex);
     enqueue(queue, command);
+    apr_thread_mutex_unlock(queue->mutex);
+    apr_thread_cond_signal(queue->work);
+    apr_thread_mutex_lock(queue->mutex);
     while (command->state != SVC_QUEUE_DONE &&
            (left = deadline - svc_time_ticks()) > 0)
         apr_thread_cond_timedwait(command->answered, queue->mutex,
@@ -150,16 +158,17 @@ int svc_queue_answer(svc_queue_t *queue, svc_command_t **batch, int count)
     int i, was_submitted = 0;
 
     apr_thread_mutex_lock(queue->mutex);
-    for (i = 0; i < count; i++) {
+    atomic_fetch_sub(queue->unanswered, count);
+    for (i = 0; i < count; i++)
         batch[i]->state = SVC_QUEUE_DONE;
+    apr_thread_mutex_unlock(queue->mutex);
+    for (i = 0; i < count; i++) {
         if (batch[i]->answered)
             apr_thread_cond_signal(batch[i]->answered);
         else
             was_submitted = 1;
-    }
-    apr_thread_mutex_unlock(queue->mutex);
-    for (i = 0; i < count; i++)
         svc_queue_release(batch[i]);
+    }
     return was_submitted;
 }
 

@@ -34,8 +34,9 @@ struct svc_command_t {
     apr_uint64_t order;          /* of arrival */
 };
 
-/* Lives in POOL, which is used only now. */
-svc_queue_t *svc_queue_create(apr_pool_t *pool);
+/* Lives in POOL, which is used only now. UNANSWERED always has the number of the
+ * commands that were handed in and are not answered yet. */
+svc_queue_t *svc_queue_create(atomic_llong *unanswered, apr_pool_t *pool);
 
 /* Gives up a reference to COMMAND; the last one frees it. */
 void svc_queue_release(svc_command_t *command);

@@ -42,6 +42,7 @@ static void forget_snapshot(svc_source_t *source)
 void svc_source_load(svc_source_t *source, const svc_inbox_cursor_t *cursor)
 {
     svc_source_take(source, cursor->position, cursor->event_id);
+    source->written = cursor->position;
     source->is_loaded = 1;
     source->is_doubtful = cursor->position > 0;
     source->reset_at = 0;
@@ -53,6 +54,7 @@ void svc_source_reload(svc_source_t *source, const svc_inbox_cursor_t *cursor,
                        apr_int64_t now)
 {
     svc_source_take(source, cursor->position, cursor->event_id);
+    svc_source_wrote(source, cursor->position, now);
     if (source->head < cursor->position)
         source->head = cursor->position; /* the other one has heard more */
     if (source->ask_at > now + OVERTAKEN_MS)
@@ -144,6 +146,23 @@ int svc_source_take_page(svc_source_t *source, const svc_inbox_cursor_t *at,
     apr_cpystrn(source->snapshot_id, at->event_id, sizeof(source->snapshot_id));
     apr_cpystrn(source->last, last, sizeof(source->last));
     return 1;
+}
+
+void svc_source_wrote(svc_source_t *source, apr_int64_t position,
+                      apr_int64_t now)
+{
+    source->written = position;
+    source->moved_at = now;
+}
+
+void svc_source_mark(svc_source_t *source, apr_int64_t now)
+{
+    if (source->marked_at &&
+        (source->written < source->mark || source->is_doubtful ||
+         source->needs_snapshot))
+        return;
+    source->mark = source->head;
+    source->marked_at = now;
 }
 
 int svc_source_is_complete(const svc_source_t *source)

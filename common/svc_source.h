@@ -25,6 +25,12 @@ typedef struct svc_source_t {
     apr_int64_t ask_at;      /* when to ask (again) for what follows */
     apr_int64_t reset_at;    /* since when it says that the event at the tail is
                                 not there; 0: it does not */
+    apr_int64_t written;     /* the database has it up to here */
+    apr_int64_t moved_at;    /* when that moved last; 0: never */
+    apr_int64_t mark;        /* see svc_source_mark */
+    apr_int64_t marked_at;
+    apr_int64_t event_at;    /* when its last event was written; 0: never */
+    char event_time[32];     /* when that was recorded, as it says; "" */
     int is_unanswered;       /* what was asked last brought nothing: ask another
                                 of its machines, if there is one */
     int is_loaded;           /* the tail was read from the database */
@@ -86,6 +92,14 @@ int svc_source_reset(svc_source_t *source, apr_int64_t head, apr_int64_t now);
  * it was taken, and with the last one the tail is AT. */
 int svc_source_take_page(svc_source_t *source, const svc_inbox_cursor_t *at,
                          const char *after, const char *last);
+
+/* The database has it up to POSITION now. */
+void svc_source_wrote(svc_source_t *source, apr_int64_t position,
+                      apr_int64_t now);
+
+/* Notes how far it is behind, in time: at marked_at everything was written that
+ * it was known to have then. Now and then. */
+void svc_source_mark(svc_source_t *source, apr_int64_t now);
 
 /* Is everything taken that the source is known to have? */
 int svc_source_is_complete(const svc_source_t *source);

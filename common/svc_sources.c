@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "svc_stats.h"
+#include "svc_time.h"
+
 #define MAX_NAME 255 /* bytes, as in the column */
 
 struct svc_sources_t {
@@ -32,6 +35,20 @@ const apr_array_header_t *svc_sources_all(const svc_sources_t *sources)
 svc_source_t *svc_sources_get(const svc_sources_t *sources, const char *name)
 {
     return apr_hash_get(sources->by_name, name, APR_HASH_KEY_STRING);
+}
+
+svc_source_t *svc_sources_of(const svc_sources_t *sources,
+                             const svc_link_t *link)
+{
+    int i;
+
+    for (i = 0; i < sources->all->nelts && !link->source; i++) {
+        svc_source_t *source = APR_ARRAY_IDX(sources->all, i, svc_source_t *);
+
+        if (source->link == link)
+            return source;
+    }
+    return link->source;
 }
 
 svc_err_t *svc_sources_find(svc_source_t **out, svc_sources_t *sources,
@@ -70,6 +87,20 @@ void svc_sources_overtaken(svc_sources_t *sources, const char *name)
     if (source)
         source->is_loaded = 0;
     sources->has_stale = 1;
+}
+
+void svc_sources_wrote(svc_sources_t *sources, const char *name,
+                       apr_int64_t position, const char *time)
+{
+    svc_source_t *source = svc_sources_get(sources, name);
+    apr_int64_t now = svc_time_ticks();
+
+    if (!source)
+        return;
+    svc_source_wrote(source, position, now);
+    source->event_at = now;
+    svc_stats_text(source->event_time, sizeof(source->event_time),
+                   time ? time : "");
 }
 
 /* At once, not when next something is heard: the other follower may be dead by

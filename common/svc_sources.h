@@ -18,6 +18,10 @@ const apr_array_header_t *svc_sources_all(const svc_sources_t *sources);
 /* The log NAME; NULL when it is not followed. */
 svc_source_t *svc_sources_get(const svc_sources_t *sources, const char *name);
 
+/* The log that LINK speaks for; NULL: it is not known yet, or there is none. */
+svc_source_t *svc_sources_of(const svc_sources_t *sources,
+                             const svc_link_t *link);
+
 /* The log NAME, which spoke through LINK, with its cursor; it is followed from
  * now on. NULL when no log can be asked for there, or there are too many. An
  * error is of the database. */
@@ -27,6 +31,11 @@ svc_err_t *svc_sources_find(svc_source_t **out, svc_sources_t *sources,
 
 /* Another follower of the same database has moved the cursor of the log NAME. */
 void svc_sources_overtaken(svc_sources_t *sources, const char *name);
+
+/* The cursor of the log NAME was moved to POSITION, with an event that was
+ * recorded at TIME (NULL: not known, or none). */
+void svc_sources_wrote(svc_sources_t *sources, const char *name,
+                       apr_int64_t position, const char *time);
 
 /* Reads again the cursors that were overtaken. */
 svc_err_t *svc_sources_reload(svc_sources_t *sources, svc_db_t *db,

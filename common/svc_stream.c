@@ -10,7 +10,8 @@
 struct svc_stream_t {
     const char *publisher;
     svc_db_sql_t create_head, raise_head, read_head;
-    svc_db_sql_t insert, read, read_own, read_entity, read_id;
+    svc_db_rows_t insert;
+    svc_db_sql_t read, read_own, read_entity, read_id;
     svc_db_sql_t read_oldest, trim, read_trimmed, update_trimmed, insert_trimmed;
     svc_db_sql_t read_published, update_published, insert_published;
 };
@@ -20,6 +21,13 @@ typedef struct pending_t {
     svc_stream_position_fn on_position;
     void *baton;
 } pending_t;
+
+/* Rows that wait to be inserted by one statement. */
+typedef struct insert_t {
+    const svc_db_rows_t *statements;
+    apr_array_header_t *rows; /* const char *const *: their arguments */
+    int count;                /* of a row's */
+} insert_t;
 
 svc_stream_t *svc_stream_create(const char *service, const char *publisher,
                                 apr_pool_t *pool)
@@ -37,11 +45,11 @@ svc_stream_t *svc_stream_create(const char *service, const char *publisher,
     stream->read_head = svc_db_sql(
         "svc_stream_read_head", service,
         "SELECT source, position FROM #_head WHERE id = 1", pool);
-    stream->insert = svc_db_sql(
+    stream->insert = svc_db_rows(
         "svc_stream_insert", service,
         "INSERT INTO #_log (position, event_id, subject, entity_id, "
-        "recorded_at, publisher, event) "
-        "VALUES (%lld, %s, %s, %s, %lld, %s, %s)", pool);
+        "recorded_at, publisher, event) VALUES ",
+        "(%lld, %s, %s, %s, %lld, %s, %s)", pool);
     stream->read = svc_db_sql(
         "svc_stream_read", service,
         "SELECT position, subject, event FROM #_log WHERE position > %lld "
@@ -99,6 +107,7 @@ svc_err_t *svc_stream_begin(svc_stream_tx_t *tx, svc_db_t *db,
     tx->stream = stream;
     tx->pool = pool;
     tx->pending = apr_array_make(pool, 16, sizeof(pending_t));
+    tx->inserts = apr_array_make(pool, 4, sizeof(insert_t));
     if ((err = svc_db_begin(db, pool)))
         return err;
     return svc_db_now(&tx->now, db, pool);
@@ -165,6 +174,42 @@ svc_err_t *svc_stream_setup(svc_db_t *db, const svc_stream_t *stream,
     return svc_db_run(NULL, db, &stream->create_head, args, pool);
 }
 
+void svc_stream_insert(svc_stream_tx_t *tx, const svc_db_rows_t *statements,
+                       const char *const *args, int count)
+{
+    insert_t *insert = NULL;
+    int i;
+
+    for (i = 0; i < tx->inserts->nelts; i++) {
+        insert = &APR_ARRAY_IDX(tx->inserts, i, insert_t);
+        if (insert->statements == statements)
+            break;
+    }
+    if (i == tx->inserts->nelts) {
+        insert = apr_array_push(tx->inserts);
+        insert->statements = statements;
+        insert->rows = apr_array_make(tx->pool, 16, sizeof(args));
+        insert->count = count;
+    }
+    APR_ARRAY_PUSH(insert->rows, const char *const *) =
+        apr_pmemdup(tx->pool, args, (apr_size_t)count * sizeof(*args));
+}
+
+svc_err_t *svc_stream_insert_now(svc_stream_tx_t *tx)
+{
+    svc_err_t *err = NULL;
+    int i;
+
+    for (i = 0; i < tx->inserts->nelts && !err; i++) {
+        const insert_t *insert = &APR_ARRAY_IDX(tx->inserts, i, insert_t);
+
+        err = svc_db_rows_insert(tx->db, insert->statements, insert->rows,
+                                 insert->count, tx->pool);
+        apr_array_clear(insert->rows);
+    }
+    return err;
+}
+
 static svc_err_t *write_event(svc_stream_tx_t *tx, const pending_t *pending)
 {
     const svc_event_t *event = &pending->event;
@@ -175,12 +220,12 @@ static svc_err_t *write_event(svc_stream_tx_t *tx, const pending_t *pending)
                            svc_db_arg(event->time, tx->pool),
                            tx->stream->publisher,
                            svc_event_encode(event, tx->pool) };
-    svc_err_t *err = NULL;
 
-    if (pending->on_position)
-        err = pending->on_position(pending->baton, tx, event->position);
-    return err ? err
-               : svc_db_run(NULL, tx->db, &tx->stream->insert, args, tx->pool);
+    svc_stream_insert(tx, &tx->stream->insert, args,
+                      sizeof(args) / sizeof(args[0]));
+    return pending->on_position
+               ? pending->on_position(pending->baton, tx, event->position)
+               : NULL;
 }
 
 static svc_err_t *write_events(svc_stream_tx_t *tx)
@@ -230,6 +275,8 @@ svc_err_t *svc_stream_commit(svc_stream_tx_t *tx)
         err = write_events(tx);
     else if (tx->vouches && svc_db_engine(tx->db) == SVC_DB_PGSQL)
         err = touch_head(tx->db, tx->stream, tx->pool);
+    if (!err)
+        err = svc_stream_insert_now(tx);
     return err ? err : svc_db_commit(tx->db, tx->pool);
 }
 

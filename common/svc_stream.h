@@ -16,6 +16,7 @@
 #include <apr_tables.h>
 
 #include "svc_db.h"
+#include "svc_db_rows.h"
 #include "svc_event.h"
 
 typedef struct svc_stream_t svc_stream_t;
@@ -28,8 +29,11 @@ typedef struct svc_stream_tx_t {
     apr_pool_t *pool;
     apr_array_header_t *pending; /* private to svc_stream.c */
     int vouches;                 /* the same: see svc_stream_vouch */
+    apr_array_header_t *inserts; /* alike */
     apr_int64_t last_position;   /* after commit: of its last event; 0: none */
     const char *last_id;         /* after commit: its last event's id */
+    int expired; /* orders that it cancels because they are overdue: counted when
+                    it has committed */
 } svc_stream_tx_t;
 
 /* Called at commit with the position that an event got; an error undoes the
@@ -74,6 +78,13 @@ void svc_stream_emit(svc_stream_tx_t *tx, const char *type, const char *entity,
  * commit ends when that one's has, also on a standby that is waited for. There
  * what can be seen may still be lost. */
 void svc_stream_vouch(svc_stream_tx_t *tx);
+
+/* Inserts a row by STATEMENTS, together with others: when the transaction is
+ * committed, or at svc_stream_insert_now. Of ARGS, COUNT of them, the texts are
+ * not copied. For rows that nothing in this transaction looks at. */
+void svc_stream_insert(svc_stream_tx_t *tx, const svc_db_rows_t *statements,
+                       const char *const *args, int count);
+svc_err_t *svc_stream_insert_now(svc_stream_tx_t *tx);
 
 /* Writes the events and commits. After an error: svc_db_rollback. */
 svc_err_t *svc_stream_commit(svc_stream_tx_t *tx);

@@ -8,6 +8,7 @@
 #include "svc_gather.h"
 #include "svc_log.h"
 #include "svc_sources.h"
+#include "svc_time.h"
 
 #define MAX_TAKEN 200      /* messages taken from a socket in one turn */
 
@@ -28,11 +29,15 @@ typedef struct turn_t {
     apr_pool_t *scratch;
 } turn_t;
 
-static void overtaken(void *baton, const char *name)
+static void written(void *baton, const svc_batch_move_t *move, const char *time)
 {
     svc_subscriber_t *subscriber = baton;
 
-    svc_sources_overtaken(subscriber->sources, name);
+    if (move->moved)
+        svc_sources_wrote(subscriber->sources, move->source, move->to.position,
+                          time);
+    else
+        svc_sources_overtaken(subscriber->sources, move->source);
 }
 
 svc_subscriber_t *svc_subscriber_create(const svc_subscriber_config_t *config,
@@ -50,7 +55,7 @@ svc_subscriber_t *svc_subscriber_create(const svc_subscriber_config_t *config,
         config->stats
     };
     subscriber->gather = svc_gather_create(&subscriber->gather_config,
-                                           overtaken, subscriber, pool);
+                                           written, subscriber, pool);
     for (i = 0; i < config->peers->nelts; i++) {
         svc_link_t *link;
         svc_err_t *err = svc_link_open(
@@ -62,6 +67,9 @@ svc_subscriber_t *svc_subscriber_create(const svc_subscriber_config_t *config,
         else
             APR_ARRAY_PUSH(subscriber->links, svc_link_t *) = link;
     }
+    for (i = 0; i < subscriber->links->nelts; i++)
+        svc_link_tell(APR_ARRAY_IDX(subscriber->links, i, svc_link_t *), NULL,
+                      config->stats, i, svc_time_ticks());
     return subscriber;
 }
 
@@ -97,6 +105,7 @@ static svc_err_t *take_message(const turn_t *turn, svc_link_t *link,
     svc_err_t *err = svc_event_decode(&event, frames[0].data, frames[1].data,
                                       frames[1].length, turn->scratch);
 
+    link->event_at = turn->now;
     atomic_fetch_add(&subscriber->config->stats->received, 1);
     if (err) {
         svc_gather_bad(subscriber->gather, NULL, frames, 2, err->message);
@@ -142,6 +151,7 @@ static svc_err_t *take_live(int *again, const turn_t *turn, svc_link_t *link)
         if (svc_gather_is_full(turn->subscriber->gather) ||
             (count = svc_bus_receive(&frames, link->sub, turn->scratch)) == 0)
             return NULL;
+        link->heard_at = turn->now;
         if (svc_bus_was_lost(link->sub))
             svc_sources_doubt(turn->subscriber->sources, link);
         if (count != 2)
@@ -377,6 +387,7 @@ static svc_err_t *take_answers(int *again, const turn_t *turn,
             (count = svc_bus_receive(&frames, link->dealer, turn->scratch)) ==
                 0)
             return NULL;
+        link->heard_at = turn->now;
         if (count > 0)
             err = take_answer(turn, link, frames, count);
     }
@@ -470,6 +481,8 @@ svc_err_t *svc_subscriber_turn(int *again, svc_subscriber_t *subscriber,
 
         svc_link_introduce(link, now, scratch);
         svc_link_listen(link, !is_full); /* there is no room for more */
+        svc_link_tell(link, svc_sources_of(subscriber->sources, link),
+                      subscriber->config->stats, i, now);
     }
     if (!err && is_complete && svc_gather_is_idle(subscriber->gather) &&
         svc_sources_all(subscriber->sources)->nelts > 0)

@@ -29,3 +29,11 @@ apr_int64_t svc_time_ticks(void)
     clock_gettime(CLOCK_MONOTONIC, &at);
     return (apr_int64_t)at.tv_sec * 1000 + at.tv_nsec / 1000000;
 }
+
+apr_int64_t svc_time_ticks_us(void)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return (apr_int64_t)at.tv_sec * 1000000 + at.tv_nsec / 1000;
+}

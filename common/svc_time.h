@@ -18,4 +18,7 @@ apr_int64_t svc_time_now(void);
  * deadlines. Comparable between the processes of one machine. */
 apr_int64_t svc_time_ticks(void);
 
+/* The same in microseconds. */
+apr_int64_t svc_time_ticks_us(void);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <apr_strings.h>
 #include <apr_thread_cond.h>
@@ -23,6 +24,7 @@ struct svc_writer_t {
     apr_pool_t *pool;
     apr_pool_t *scratch; /* cleared for every attempt */
     svc_queue_t *queue;
+    svc_stats_process_t *told; /* what others may know of it */
     apr_thread_mutex_t *mutex;  /* of what tells how the opening went */
     apr_thread_cond_t *settled; /* the first opening succeeded or failed */
     int is_settled;
@@ -42,7 +44,8 @@ svc_writer_t *svc_writer_create(const svc_writer_config_t *config,
 
     writer->config = config;
     writer->pool = pool;
-    writer->queue = svc_queue_create(pool);
+    writer->told = svc_stats_enter(config->stats, (int)getpid());
+    writer->queue = svc_queue_create(&writer->told->queued, pool);
     if (apr_thread_mutex_create(&writer->mutex, APR_THREAD_MUTEX_DEFAULT,
                                 pool) != APR_SUCCESS ||
         apr_thread_cond_create(&writer->settled, pool) != APR_SUCCESS)
@@ -214,6 +217,8 @@ static void settle(svc_writer_t *writer, svc_err_t *err)
     if (!err) {
         writer->down = NULL;
         writer->was_ready = 1;
+        atomic_store(&writer->config->stats->schema_version,
+                     writer->config->schema->version);
     }
     writer->is_settled = 1;
     apr_thread_cond_broadcast(writer->settled);
@@ -329,7 +334,7 @@ static svc_err_t *recover(int *committed, svc_writer_t *writer,
 static int is_final(const svc_writer_t *writer, const svc_err_t *err, int tries)
 {
     return err->kind == SVC_ERR_INTERNAL &&
-           (tries > 0 || svc_db_engine_of(writer->config->driver) ==
+           (tries > 0 || svc_db_sql_engine(writer->config->driver) ==
                              SVC_DB_SQLITE);
 }
 
@@ -363,6 +368,7 @@ static void carry_out(svc_writer_t *writer, svc_command_t **batch, int count)
     if (!err || committed) {
         atomic_fetch_add(&writer->config->stats->batches, 1);
         atomic_fetch_add(&writer->config->stats->commands, count);
+        atomic_fetch_add(&writer->config->stats->expired, tx.expired);
         if (tx.last_position) {
             atomic_fetch_add(&writer->config->stats->logged, 1);
             writer->config->on_commit(writer->config->on_commit_baton);
@@ -384,9 +390,13 @@ static void carry_out(svc_writer_t *writer, svc_command_t **batch, int count)
 static void work_once(svc_writer_t *writer)
 {
     svc_command_t *batch[MAX_BATCH];
-    svc_err_t *err = lock(writer);
-    int i, count = svc_queue_take(batch, MAX_BATCH, writer->queue); /* after the
-                                            lock: the more, the better */
+    svc_err_t *err;
+    int i, count;
+
+    atomic_store(&writer->told->begun_at, svc_time_ticks());
+    err = lock(writer);
+    count = svc_queue_take(batch, MAX_BATCH, writer->queue); /* after the lock:
+                                                        the more, the better */
 
     if (err) {
         for (i = 0; i < count; i++)
@@ -397,6 +407,7 @@ static void work_once(svc_writer_t *writer)
         unlock(writer);
     }
     answer(writer, batch, count);
+    atomic_store(&writer->told->begun_at, 0);
 }
 
 static void checkpoint(svc_writer_t *writer)
@@ -438,4 +449,5 @@ void svc_writer_work(svc_writer_t *writer)
         svc_writer_turn(writer);
     } while (svc_queue_wait(writer->queue, writer->db ? -1 : REOPEN_MS));
     disconnect(writer);
+    svc_stats_leave(writer->told);
 }

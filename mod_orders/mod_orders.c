@@ -4,12 +4,17 @@
 #include <httpd.h>
 #include <http_config.h>
 #include <http_protocol.h>
+#include <http_request.h>
+#include <mod_status.h>
 #include <mpm_common.h>
 
 #include "mod_orders_conf.h"
 #include "mod_orders_http.h"
 #include "svc_ap_dump.h"
 #include "svc_ap_module.h"
+#include "svc_ap_route.h"
+#include "svc_ap_status.h"
+#include "svc_ap_status_section.h"
 #include "svc_ap_worker.h"
 #include "orders_events.h"
 #include "orders_schema.h"
@@ -19,6 +24,8 @@ static const svc_ap_service_t orders = {
     .module = &orders_module,
     .name = "orders",
     .module_name = "mod_orders",
+    .base = "/api/orders",
+    .routes = mod_orders_http_routes,
     .cache_control = "no-store",
     .schema = &orders_schema,
     .subjects = orders_events_subjects,
@@ -65,10 +72,37 @@ static void orders_child_stopping(apr_pool_t *pchild, int graceful)
     svc_ap_worker_stop_leading(instances);
 }
 
+static int orders_translate_name(request_rec *r)
+{
+    return svc_ap_module_translate_name(r, &orders);
+}
+
+static int orders_map_to_storage(request_rec *r)
+{
+    return svc_ap_module_map_to_storage(r, &orders);
+}
+
 static int orders_handler(request_rec *r)
 {
-    return svc_ap_route_dispatch(r, &orders, mod_orders_http_routes,
-                                 "/api/orders");
+    return svc_ap_route_dispatch(r, &orders);
+}
+
+static int orders_status_handler(request_rec *r)
+{
+    return svc_ap_status_handle(r, &orders, instances);
+}
+
+/* In the page of mod_status, where that is loaded. */
+static int orders_status_hook(request_rec *r, int flags)
+{
+    svc_ap_status_section(r, flags, &orders, instances);
+    return OK;
+}
+
+static int orders_log_transaction(request_rec *r)
+{
+    svc_ap_route_note(r, &orders);
+    return DECLINED;
 }
 
 static void orders_insert_error_filter(request_rec *r)
@@ -89,7 +123,14 @@ static void orders_register_hooks(apr_pool_t *pool)
     ap_hook_child_init(orders_child_init, after_dbd, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(orders_child_stopping, NULL, NULL,
                            APR_HOOK_MIDDLE);
+    ap_hook_translate_name(orders_translate_name, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_map_to_storage(orders_map_to_storage, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(orders_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(orders_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(ap, status_hook, orders_status_hook, NULL, NULL,
+                      APR_HOOK_MIDDLE);
+    ap_hook_log_transaction(orders_log_transaction, NULL, NULL,
+                            APR_HOOK_MIDDLE);
     ap_hook_insert_error_filter(orders_insert_error_filter, NULL, NULL,
                                 APR_HOOK_MIDDLE);
 }

@@ -110,7 +110,10 @@ svc_err_t *orders_change_expire(int *changed, svc_stream_tx_t *tx,
     svc_err_t *err = orders_store_cancel(changed, tx, id, ORDERS_EXPIRED,
                                          tx->now);
 
-    return err || !*changed ? err : orders_change_tell(tx, id);
+    if (err || !*changed)
+        return err;
+    tx->expired++;
+    return orders_change_tell(tx, id);
 }
 
 /* --- a payment that arrives -------------------------------------------------------- */

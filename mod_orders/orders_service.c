@@ -103,10 +103,12 @@ static svc_err_t *insert(void *baton, svc_stream_tx_t *tx,
     svc_err_t *err;
 
     order->position = position;
-    err = orders_store_insert(tx, order);
-    if (err || !insertion->max_active)
-        return err;
-    err = orders_store_count_unpaid(&unpaid, tx, order->user_id);
+    orders_store_insert(tx, order);
+    if (!insertion->max_active)
+        return NULL;
+    err = svc_stream_insert_now(tx);
+    if (!err)
+        err = orders_store_count_unpaid(&unpaid, tx, order->user_id);
     if (!err && unpaid > insertion->max_active)
         err = svc_err_ours(tx->pool, SVC_ERR_RETRY,
                            "The database is not available",
@@ -114,31 +116,39 @@ static svc_err_t *insert(void *baton, svc_stream_tx_t *tx,
     return err;
 }
 
+/* The ticket is somebody's. An order that is overdue has it no longer: the row's
+ * expiry counts, not the sweep's. FREED is 1 then. */
+static svc_err_t *free_overdue(int *freed, svc_stream_tx_t *tx,
+                               const char *ticket_id, apr_pool_t *pool)
+{
+    const char *holder;
+    svc_err_t *err = orders_store_active(&holder, tx->db, ticket_id, pool);
+
+    return err || !holder ? err : orders_change_expire(freed, tx, holder);
+}
+
 /* Claims the ticket for the order; TICKET is as it is then. FOUND is 0 when there
- * is none, CHANGED when it is somebody's. */
+ * is none, CHANGED when it is this order's now. */
 static svc_err_t *claim(int *found, int *changed, orders_ticket_t *ticket,
                         const order_t *order, svc_stream_tx_t *tx,
                         apr_pool_t *pool)
 {
-    const char *holder;
-    int tries = 0;
-    svc_err_t *err = orders_store_active(&holder, tx->db, order->ticket_id,
-                                         pool);
+    const char *id = order->ticket_id;
+    int freed = 0;
+    svc_err_t *err = orders_store_claim(changed, tx, id, order->id);
 
-    if (!err && holder) /* the row's expiry counts, not the sweep's */
-        err = orders_change_expire(changed, tx, holder);
-    if (err)
+    if (!err && !*changed)
+        err = free_overdue(&freed, tx, id, pool);
+    if (!err && freed)
+        err = orders_store_claim(changed, tx, id, order->id);
+    if (!err)
+        err = orders_store_get_ticket(found, ticket, tx->db, id, pool);
+    if (err || !*found || *changed)
         return err;
     /* Where several write at once, the ticket may become known right after it
      * could not be claimed: only one that was there before is another's. */
-    do {
-        if ((err = orders_store_claim(changed, tx, order->ticket_id,
-                                      order->id)) ||
-            (err = orders_store_get_ticket(found, ticket, tx->db,
-                                           order->ticket_id, pool)))
-            return err;
-    } while (*found && !*changed && tries++ == 0);
-    return NULL;
+    err = orders_store_claim(changed, tx, id, order->id);
+    return err ? err : orders_store_get_ticket(found, ticket, tx->db, id, pool);
 }
 
 static void fill_in(order_t *order, const orders_ticket_t *ticket,
@@ -268,29 +278,23 @@ svc_err_t *orders_service_refusal(const orders_payment_t *payment,
 /* What the sweep hands to the writer. */
 typedef struct sweep_t {
     apr_array_header_t *ids; /* const char * */
-    svc_stats_t *stats;
 } sweep_t;
 
 static svc_err_t *run_sweep(void *baton, svc_stream_tx_t *tx, apr_pool_t *pool)
 {
     sweep_t *sweep = baton;
     svc_err_t *err = NULL;
-    int i, changed, expired = 0;
+    int i, changed;
 
     (void)pool;
-    for (i = 0; i < sweep->ids->nelts && !err; i++) {
+    for (i = 0; i < sweep->ids->nelts && !err; i++)
         err = orders_change_expire(&changed, tx,
                                    APR_ARRAY_IDX(sweep->ids, i, const char *));
-        expired += !err && changed;
-    }
-    if (!err)
-        atomic_fetch_add(&sweep->stats->expired, expired);
     return err;
 }
 
 svc_err_t *orders_service_sweep(svc_db_t *db, svc_writer_t *writer,
-                                svc_stats_t *stats, apr_int64_t now,
-                                apr_pool_t *scratch)
+                                apr_int64_t now, apr_pool_t *scratch)
 {
     apr_array_header_t *overdue;
     svc_command_t *command;
@@ -304,7 +308,6 @@ svc_err_t *orders_service_sweep(svc_db_t *db, svc_writer_t *writer,
         return err;
     command = svc_writer_command(&baton, sizeof(*sweep), NULL, run_sweep);
     sweep = baton;
-    sweep->stats = stats;
     sweep->ids = apr_array_make(svc_writer_command_pool(command),
                                 overdue->nelts, sizeof(const char *));
     for (i = 0; i < overdue->nelts; i++)

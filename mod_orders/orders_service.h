@@ -8,7 +8,6 @@
 #include "orders.h"
 #include "orders_list_store.h"
 #include "svc_etag.h"
-#include "svc_stats.h"
 #include "svc_stream.h"
 #include "svc_writer.h"
 
@@ -65,8 +64,7 @@ svc_err_t *orders_service_refusal(const orders_payment_t *payment,
 
 /* Hands in the cancellation of what is overdue; a svc_leader_sweep_fn. */
 svc_err_t *orders_service_sweep(svc_db_t *db, svc_writer_t *writer,
-                                svc_stats_t *stats, apr_int64_t now,
-                                apr_pool_t *scratch);
+                                apr_int64_t now, apr_pool_t *scratch);
 
 /* The entity tag of an order, with its quotes: its version, and the embedded
  * ticket's once that has changed since. */

@@ -119,15 +119,14 @@ svc_err_t *orders_store_count_unpaid(apr_int64_t *out, svc_stream_tx_t *tx,
     return svc_db_get(out, tx->db, &sql, args, tx->pool);
 }
 
-svc_err_t *orders_store_insert(svc_stream_tx_t *tx, const order_t *order)
+void orders_store_insert(svc_stream_tx_t *tx, const order_t *order)
 {
-    static const svc_db_sql_t sql = {
+    static const svc_db_rows_t statements = SVC_DB_ROWS(
         "orders_store_insert",
-        SVC_DB_SAME("INSERT INTO orders (id, position, user_id, ticket_id, "
-                    "cents, status, expires_at, version, ticket_version, "
-                    "active_ticket_id, due_at) VALUES (%s, %lld, %s, %s, "
-                    "%lld, %s, %lld, %lld, %lld, %s, %lld)")
-    };
+        "INSERT INTO orders (id, position, user_id, ticket_id, cents, status, "
+        "expires_at, version, ticket_version, active_ticket_id, due_at) "
+        "VALUES ",
+        "(%s, %lld, %s, %s, %lld, %s, %lld, %lld, %lld, %s, %lld)");
     const char *expires_at = svc_db_arg(order->expires_at, tx->pool);
     const char *args[] = { order->id,
                            svc_db_arg(order->position, tx->pool),
@@ -141,7 +140,7 @@ svc_err_t *orders_store_insert(svc_stream_tx_t *tx, const order_t *order)
                            order->ticket_id,
                            expires_at };
 
-    return svc_db_run(NULL, tx->db, &sql, args, tx->pool);
+    svc_stream_insert(tx, &statements, args, sizeof(args) / sizeof(args[0]));
 }
 
 svc_err_t *orders_store_await(int *changed, svc_stream_tx_t *tx, const char *id,

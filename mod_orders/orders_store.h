@@ -43,7 +43,8 @@ svc_err_t *orders_store_active(const char **out, svc_db_t *db,
 svc_err_t *orders_store_count_unpaid(apr_int64_t *out, svc_stream_tx_t *tx,
                                      const char *user_id);
 
-svc_err_t *orders_store_insert(svc_stream_tx_t *tx, const order_t *order);
+/* Inserts it when the transaction is committed: see svc_stream_insert. */
+void orders_store_insert(svc_stream_tx_t *tx, const order_t *order);
 
 /* created -> awaiting:payment, if the order is for TICKET_ID. */
 svc_err_t *orders_store_await(int *changed, svc_stream_tx_t *tx, const char *id,

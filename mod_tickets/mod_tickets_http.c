@@ -6,9 +6,11 @@
 #include <apr_strings.h>
 
 #include "svc_ap_create.h"
+#include "svc_ap_fetch.h"
 #include "svc_ap_history.h"
 #include "svc_ap_query.h"
 #include "svc_ap_worker.h"
+#include "svc_id.h"
 #include "tickets_json.h"
 #include "tickets_list.h"
 #include "tickets_service.h"
@@ -78,21 +80,25 @@ static svc_err_t *list(svc_ap_request_t *request)
 static svc_err_t *get(svc_ap_request_t *request)
 {
     request_rec *r = request->r;
-    svc_ap_db_loan_t loan;
-    ticket_t ticket;
+    const char *id = svc_id_parse(request->id, r->pool);
+    const void *row = NULL;
+    const ticket_t *ticket;
     int is_known;
-    svc_err_t *err = svc_ap_worker_borrow(&loan, request->instance, r);
+    svc_err_t *err = NULL;
 
+    if (id)
+        err = svc_ap_fetch(&row, request->instance, id,
+                           tickets_service_get_many, r);
+    if (!err && !row)
+        err = svc_err_make(r->pool, SVC_ERR_NOT_FOUND,
+                           "There is no such ticket");
     if (err)
         return err;
-    err = tickets_service_get(&ticket, loan.db, request->id, r->pool);
-    svc_ap_db_give_back(&loan);
-    if (err)
-        return err;
+    ticket = row;
     err = svc_ap_http_is_known(&is_known, r,
-                               tickets_service_etag(&ticket, r->pool));
+                               tickets_service_etag(ticket, r->pool));
     if (!err && !is_known)
-        svc_ap_http_send(r, HTTP_OK, tickets_json_write(&ticket, r->pool));
+        svc_ap_http_send(r, HTTP_OK, tickets_json_write(ticket, r->pool));
     return err;
 }
 

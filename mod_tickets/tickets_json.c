@@ -20,8 +20,8 @@ static size_t space_at(const char *text)
     };
     size_t i;
 
-    if (*text && strchr(" \t\n\v\f\r", *text))
-        return 1;
+    if ((unsigned char)*text < 0x80)
+        return *text && strchr(" \t\n\v\f\r", *text) ? 1 : 0;
     for (i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
         if (strncmp(text, wide[i], strlen(wide[i])) == 0)
             return strlen(wide[i]);

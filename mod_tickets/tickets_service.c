@@ -21,6 +21,13 @@ svc_err_t *tickets_service_get(ticket_t *out, svc_db_t *db, const char *id,
     return err;
 }
 
+svc_err_t *tickets_service_get_many(const void **rows, svc_db_t *db,
+                                    const char *const *ids, int count,
+                                    apr_pool_t *pool)
+{
+    return tickets_store_get_many(rows, db, ids, count, pool);
+}
+
 svc_err_t *tickets_service_history(svc_stream_history_t *out, svc_db_t *db,
                                    const svc_stream_t *stream, const char *id,
                                    const char *user_id, apr_int64_t after,
@@ -45,7 +52,8 @@ static svc_err_t *insert(void *baton, svc_stream_tx_t *tx,
     ticket_t *ticket = baton;
 
     ticket->position = position;
-    return tickets_store_insert(tx, ticket);
+    tickets_store_insert(tx, ticket);
+    return NULL;
 }
 
 svc_err_t *tickets_service_create(ticket_t *ticket, svc_stream_tx_t *tx,

@@ -13,6 +13,11 @@
 svc_err_t *tickets_service_get(ticket_t *out, svc_db_t *db, const char *id,
                                apr_pool_t *pool);
 
+/* A svc_ap_fetch_fn: ROWS get a const ticket_t * each. The IDS are UUIDs. */
+svc_err_t *tickets_service_get_many(const void **rows, svc_db_t *db,
+                                    const char *const *ids, int count,
+                                    apr_pool_t *pool);
+
 /* Up to LIMIT events of the ticket after position AFTER; see svc_stream_history.
  * NOT_FOUND, or FORBIDDEN when USER_ID is not its seller. */
 svc_err_t *tickets_service_history(svc_stream_history_t *out, svc_db_t *db,

@@ -1,6 +1,8 @@
 /* tickets_store: see the header. */
 #include "tickets_store.h"
 
+#include <string.h>
+
 #define COLUMNS TICKETS_STORE_COLUMNS
 
 static void read_row(ticket_t *ticket, const svc_db_row_t *row)
@@ -36,19 +38,62 @@ svc_err_t *tickets_store_get(int *found, ticket_t *out, svc_db_t *db,
     return err;
 }
 
+/* Rows that are wanted by their ids. */
+typedef struct wanted_t {
+    const void **rows;
+    const char *const *ids;
+    int count;
+    apr_pool_t *pool;
+} wanted_t;
+
+static svc_err_t *take_wanted(void *baton, const svc_db_row_t *row)
+{
+    const wanted_t *wanted = baton;
+    ticket_t *ticket = apr_palloc(wanted->pool, sizeof(*ticket));
+    int i;
+
+    read_row(ticket, row);
+    for (i = 0; i < wanted->count; i++) { /* one may be wanted twice */
+        if (strcmp(wanted->ids[i], ticket->id) == 0)
+            wanted->rows[i] = ticket;
+    }
+    return NULL;
+}
+
+svc_err_t *tickets_store_get_many(const void **rows, svc_db_t *db,
+                                  const char *const *ids, int count,
+                                  apr_pool_t *pool)
+{
+#define GET(list) "SELECT " COLUMNS " FROM tickets WHERE id IN (" list ")"
+    static const svc_db_sql_t sql[] = {
+        { "tickets_store_get_1", SVC_DB_SAME(GET("%s")) },
+        { "tickets_store_get_4", SVC_DB_SAME(GET(SVC_DB_ROWS_4("%s"))) },
+        { "tickets_store_get_16", SVC_DB_SAME(GET(SVC_DB_ROWS_16("%s"))) },
+        { "tickets_store_get_64", SVC_DB_SAME(GET(SVC_DB_ROWS_64("%s"))) }
+    };
+    wanted_t wanted = { rows, ids, count, pool };
+    const char *args[TICKETS_STORE_MANY];
+    int i;
+
+    for (i = 0; i < TICKETS_STORE_MANY; i++) /* the last fills what is left */
+        args[i] = ids[i < count ? i : count - 1];
+    return svc_db_each(db, &sql[count > 16 ? 3 : count > 4 ? 2 : count > 1], args,
+                       take_wanted, &wanted, pool);
+#undef GET
+}
+
 svc_err_t *tickets_store_take(void *baton, const svc_db_row_t *row)
 {
     read_row(apr_array_push(baton), row);
     return NULL;
 }
 
-svc_err_t *tickets_store_insert(svc_stream_tx_t *tx, const ticket_t *ticket)
+void tickets_store_insert(svc_stream_tx_t *tx, const ticket_t *ticket)
 {
-    static const svc_db_sql_t sql = {
+    static const svc_db_rows_t statements = SVC_DB_ROWS(
         "tickets_store_insert",
-        SVC_DB_SAME("INSERT INTO tickets (id, position, title, cents, user_id, "
-                    "version) VALUES (%s, %lld, %s, %lld, %s, %lld)")
-    };
+        "INSERT INTO tickets (id, position, title, cents, user_id, version) "
+        "VALUES ", "(%s, %lld, %s, %lld, %s, %lld)");
     const char *args[] = { ticket->id,
                            svc_db_arg(ticket->position, tx->pool),
                            ticket->title,
@@ -56,7 +101,7 @@ svc_err_t *tickets_store_insert(svc_stream_tx_t *tx, const ticket_t *ticket)
                            ticket->user_id,
                            svc_db_arg(ticket->version, tx->pool) };
 
-    return svc_db_run(NULL, tx->db, &sql, args, tx->pool);
+    svc_stream_insert(tx, &statements, args, sizeof(args) / sizeof(args[0]));
 }
 
 svc_err_t *tickets_store_edit(int *changed, svc_stream_tx_t *tx,

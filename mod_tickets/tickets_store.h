@@ -15,13 +15,21 @@
 svc_err_t *tickets_store_get(int *found, ticket_t *out, svc_db_t *db,
                              const char *id, apr_pool_t *pool);
 
+/* The tickets with these IDS, up to TICKETS_STORE_MANY; ROWS, which were NULL, get
+ * a const ticket_t * for each that is there. */
+#define TICKETS_STORE_MANY 64
+svc_err_t *tickets_store_get_many(const void **rows, svc_db_t *db,
+                                  const char *const *ids, int count,
+                                  apr_pool_t *pool);
+
 /* A svc_db_row_fn for rows of these columns: appends a ticket_t to the array that
  * is the baton. */
 #define TICKETS_STORE_COLUMNS \
     "id, title, user_id, order_id, cents, version, position"
 svc_err_t *tickets_store_take(void *baton, const svc_db_row_t *row);
 
-svc_err_t *tickets_store_insert(svc_stream_tx_t *tx, const ticket_t *ticket);
+/* Inserts it when the transaction is committed: see svc_stream_insert. */
+void tickets_store_insert(svc_stream_tx_t *tx, const ticket_t *ticket);
 
 /* Sets title and price, and version + 1, if the ticket still has the version
  * of TICKET and is not reserved. */

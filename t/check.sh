@@ -4,7 +4,8 @@
 # The last line is "N passed, N failed".
 #
 # All runs in private copies, which an unprivileged user owns when this is started by root; t/root/ stays root.
-# t/root/long, where a suite takes more than a minute, is run only when it is named, and so is t/cluster.
+# t/root/long, where a suite takes more than a minute, is run only when it is named, and so are t/cluster and
+# t/root/package, which needs what packages are made with.
 # Environment: DB (sqlite3, pgsql, mysql: the engine; the last two are private servers), PGBOUNCER=1 (with DB=pgsql: all
 # connections of httpd lead through a private PgBouncer in transaction mode), MPM (event, worker, prefork),
 # SANITIZE and CC (apxs-build.sh), V=1 (each assertion), KEEP=1 (keep the copy, with its logs, also after success),
@@ -20,7 +21,7 @@ export SANITIZE=${SANITIZE:-} MPM=${MPM:-event}
 export BUILD=${BUILD:-build${SANITIZE:+/${SANITIZE//,/-}}}
 [ -z "$SANITIZE" ] || export SEEDS=${SEEDS:-200}   # sanitizers are slow
 case $MPM in event|worker|prefork) ;; *) die "MPM=$MPM: say event, worker or prefork" ;; esac
-export TEST_DB=${DB:-sqlite3}
+export TEST_DB=${DB:-sqlite3} TEST_PGBOUNCER=${PGBOUNCER:-}
 case $TEST_DB in sqlite3|pgsql|mysql) ;; *) die "DB=$TEST_DB: say sqlite3, pgsql or mysql" ;; esac
 export LANES=${LANES:-2}   # suites wait more than they work
 case $LANES in [1-9]) ;; *) die "LANES=$LANES: say 1 to 9" ;; esac
@@ -79,11 +80,9 @@ fi
 root_suites() {   # folder
     if [ -z "$as" ]; then
         echo "check: $1 needs root, left out" >&2
-    elif [ "$1" = t/root/long ] && [ -z "${CI:-}" ] && ! unshare --net true 2>/dev/null; then
+    elif [ "$1" != t/root ] && [ -z "${CI:-}" ] && ! unshare --net --mount true 2>/dev/null; then
         # A container may not permit them; in CI (CI is set) it has to.
-        echo "check: $1 needs network namespaces (CAP_SYS_ADMIN), left out" >&2
-    elif [ "$1" = t/root/faults ] && [ -z "${CI:-}" ] && ! unshare --mount true 2>/dev/null; then
-        echo "check: $1 needs mount namespaces (CAP_SYS_ADMIN), left out" >&2
+        echo "check: $1 needs namespaces (CAP_SYS_ADMIN), left out" >&2
     else
         ls "$1"/*.t
     fi
@@ -96,7 +95,7 @@ for name; do
                               \( -not -path 't/openapi/*' -o -name document.t \) | sort))
                    [ -z "${TEST_PRISM:-}" ] || suites+=(t/openapi/judge.t t/openapi/answers.t)
                    suites+=($(root_suites t/root) $(root_suites t/root/faults)) ;;
-    t/root|t/root/long|t/root/faults) suites+=($(root_suites "${name#./}")) ;;
+    t/root|t/root/long|t/root/faults|t/root/package) suites+=($(root_suites "${name#./}")) ;;
     t/unit)        suites+=(build/unit/*_test) ;;
     t/sim)         suites+=(build/sim) ;;
     t/unit/*.c)    name=${name##*/}; suites+=("build/unit/${name%.c}") ;;

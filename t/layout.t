@@ -12,15 +12,16 @@ my $httpd = $ENV{TEST_HTTPD} || (grep { -x } '/usr/sbin/apache2', '/usr/sbin/htt
 
 # The layers, lowest first; an include may go down or stay on its layer. A new file is placed here.
 my @layers = (
-    [ base      => qw(svc_err svc_log svc_outage svc_stats svc_time svc_etag svc_money) ],
-    [ tools     => qw(svc_db svc_db_sql svc_db_class svc_db_mask svc_db_place svc_db_session svc_db_watch svc_json svc_bus svc_curve svc_door svc_endpoint svc_id svc_lock) ],
-    [ domain_io => qw(svc_stream svc_event svc_schema svc_schema_script svc_inbox svc_idempotency
+    [ base      => qw(svc_err svc_log svc_outage svc_stats svc_time svc_etag svc_money svc_version) ],
+    [ tools     => qw(svc_db svc_db_sql svc_db_class svc_db_mask svc_db_place svc_db_rows svc_db_session svc_db_watch svc_json svc_bus svc_curve svc_door svc_endpoint svc_id svc_lock) ],
+    [ domain_io => qw(svc_stream svc_event svc_schema svc_schema_script svc_inbox svc_idempotency svc_recent
                       MODULE MODULE_store MODULE_list_store MODULE_payments_store MODULE_json MODULE_change MODULE_replica MODULE_events
                       MODULE_schema) ],
     [ use_cases => qw(MODULE_service MODULE_list svc_queue svc_writer svc_batch svc_gather svc_replay svc_publisher svc_source svc_link svc_sources
-                      svc_subscriber svc_leader) ],
+                      svc_subscriber svc_leader svc_health) ],
     [ edge      => qw(mod_MODULE_private mod_MODULE_conf mod_MODULE_http
-                      svc_ap_route svc_ap_http svc_ap_query svc_ap_check svc_ap_newer svc_ap_conf svc_ap_db svc_ap_dump svc_ap_files svc_ap_instance svc_ap_module svc_ap_create svc_ap_history svc_ap_worker) ],
+                      svc_ap_route svc_ap_http svc_ap_query svc_ap_check svc_ap_newer svc_ap_conf svc_ap_db svc_ap_dump svc_ap_fetch svc_ap_files svc_ap_instance svc_ap_module svc_ap_create svc_ap_history svc_ap_worker
+                      svc_ap_status svc_ap_status_view svc_ap_status_page svc_ap_status_json svc_ap_status_prometheus svc_ap_status_section) ],
     [ wiring    => qw(mod_MODULE) ],
 );
 my %layer;   # stem -> number
@@ -142,13 +143,15 @@ none 'transactions are statements, never apr_dbd_transaction_*', grep { $text{$_
 none "log lines carry tags of our own, not httpd's APLOGNO", grep { $text{$_} =~ /APLOGNO/ } @files;
 
 {
-    my %places;
+    my (%places, %named);   # a message begins with its tag and a colon; others may name it
     for my $file (@files) {
-        push @{ $places{$1} }, $file while $text{$file} =~ /"[^"\n]*\b((?:TKT|ORD|SVC)\d{3})\b/g;
+        push @{ $places{$1} }, $file while $text{$file} =~ /"[^"\n]*\b((?:TKT|ORD|SVC)\d{3}):/g;
+        $named{$1} = 1 while $text{$file} =~ /\b((?:TKT|ORD|SVC)\d{3})\b/g;
     }
     cmp_ok scalar(keys %places), '>', 2, 'log lines carry tags';
     my $manual = do { local (@ARGV, $/) = 'docs/operations.md'; <> };
     none 'each log tag is explained in docs/operations.md', grep { $manual !~ /^\| $_ \|/m } sort keys %places;
+    none 'each log tag that is named is logged', grep { !$places{$_} } sort keys %named;
     none 'each log tag is used in one place',
         map { "$_ in @{ $places{$_} }" } grep { @{ $places{$_} } > 1 } sort keys %places;
 }

@@ -59,16 +59,6 @@ sub latencies {
     return (@{ $run->{outcomes} } - @ms, @ms);
 }
 
-sub ms { return sprintf '%.2f ms', $_[0] }
-
-sub sell {   # $count requests: real titles and prices
-    my ($count) = @_;
-    open my $csv, '<:encoding(UTF-8)', prices() or die prices() . ": $!";
-    my (undef, @rows) = map { s/\r?\n\z//; [split /,/] } <$csv>;
-    return [map { my ($week, $show, $price) = @{ $rows[$_ % @rows] };
-                  qq(POST /api/tickets {"title": "$show, $week", "price": $price}) } 0 .. $count - 1];
-}
-
 # --- commit to visible
 
 measure(server => $tickets, user => 'alice:secret', rate => $Rate, seconds => 1, requests => sell($Rate),

@@ -2,7 +2,6 @@
 use strict;
 use warnings FATAL => 'all';
 use Bench;
-use DBI ();
 use HTTP::Tiny ();
 use Time::HiRes 'time';
 
@@ -16,31 +15,6 @@ my ($tickets) = servers(follow => []);
 $tickets->write_conf(site => qq{DBDriver sqlite3\nDBDParams "\@dir\@/data/shop.db"\nDBDMax 72\n});
 my $Http = HTTP::Tiny->new(timeout => 30);
 
-# The rows of the tickets from $from to $to, written by SQL: 100 sellers, every tenth is reserved, every hundred-thousandth
-# has a title of its own, titles and prices are real ones. What the log would say of them is left out: no list reads it.
-sub fill {
-    my ($from, $to) = @_;
-    my $db = DBI->connect('dbi:SQLite:dbname=' . $tickets->db_file, '', '', { RaiseError => 1, PrintError => 0 });
-    $db->do('PRAGMA synchronous = OFF');
-    $db->do('CREATE TEMP TABLE prices (n INTEGER PRIMARY KEY, title, cents)');
-    $db->begin_work;
-    open my $csv, '<:encoding(UTF-8)', prices() or die prices() . ": $!";
-    my (undef, @rows) = map { s/\r?\n\z//; [split /,/] } <$csv>;
-    $db->do('INSERT INTO prices VALUES (?, ?, ?)', undef, $_, "$rows[$_][1], $rows[$_][0]", int($rows[$_][2] * 100 + 0.5))
-        for 0 .. $#rows;
-    $db->do(<<'SQL', undef, $from, $to, scalar @rows);
-WITH RECURSIVE n (i) AS (SELECT CAST(? AS INTEGER) UNION ALL SELECT i + 1 FROM n WHERE i < CAST(? AS INTEGER))
-INSERT INTO tickets (id, position, title, cents, user_id, version, order_id)
-SELECT printf('%08x-0000-7000-8000-000000000000', i), i, CASE WHEN i % 100000 = 77777 THEN 'A needle' ELSE title END,
-       cents, 'seller' || (i % 100), 0, CASE WHEN i % 10 = 0 THEN printf('%08x-0000-7000-8000-000000000001', i) END
-FROM n JOIN prices ON prices.n = i * 7919 % CAST(? AS INTEGER)
-SQL
-    $db->do('UPDATE tickets_head SET position = ?', undef, $to);
-    $db->commit;
-    $db->selectall_arrayref('PRAGMA wal_checkpoint(TRUNCATE)');
-    $db->disconnect;
-}
-
 sub page {   # tickets, path of the next page, milliseconds
     my ($path) = @_;
     my $begin = time;
@@ -52,7 +26,7 @@ sub page {   # tickets, path of the next page, milliseconds
 }
 
 # Milliseconds of the answers to two paths that are asked for by turns over one connection, and how many failed.
-sub by_turns {
+sub first_and_last {
     my (@paths) = @_;
     my ($requests, $outcomes) = map { work() . "/$_" } qw(requests outcomes);
     open my $out, '>', $requests or die "$requests: $!";
@@ -67,8 +41,6 @@ sub by_turns {
         0, 1);
 }
 
-sub ms { return sprintf '%.2f ms', $_[0] }
-sub thousands { return scalar reverse join ' ', unpack '(A3)*', reverse $_[0] }
 
 # What is looked up: the last page beside the first.
 sub looked_up {
@@ -80,7 +52,7 @@ sub looked_up {
     my $last = $path . sprintf '&cursor=p%x', $before;
     my ($count, $next) = page($last);
     my $wrong = ($count != $shown || defined $next ? 1 : 0) + ((page($path))[0] != $shown ? 1 : 0);
-    my ($errors, $first_ms, $last_ms) = by_turns($path, $last);
+    my ($errors, $first_ms, $last_ms) = first_and_last($path, $last);
     my ($first, $measured) = map { median(@$_) } $first_ms, $last_ms;
     row(figure => sprintf('last page of %s tickets%s', thousands($size), $query ? ", $query" : ''), measured => ms($measured),
         reference => 'the first: ' . ms($first), ratio => sprintf('%.2f', $measured / $first), target => "$Target at most",
@@ -109,12 +81,11 @@ sub searched {
         note => sprintf 'tickets found: %d; pages: %d; all together %.0f ms', $found, scalar @ms, $all);
 }
 
-$tickets->start;
-wait_for(sub { eval { value($tickets, "SELECT COUNT(*) FROM sqlite_master WHERE name LIKE '%_head'") } }, 20, 'the tables');
+start_all($tickets);
 my $there = 0;
 for my $size (@Sizes) {
     $tickets->stop;
-    fill($there + 1, $size);
+    fill_tickets($tickets, $there + 1, $size);
     $there = $size;
     $tickets->start;
     my $rare = value($tickets, 'SELECT cents FROM tickets GROUP BY cents HAVING COUNT(*) <= 2000 ORDER BY COUNT(*) DESC, cents');

@@ -175,6 +175,8 @@ for my $arguments ('', '--nonsense', 'one two', "''") {
 ($code, $output) = run('--help');
 is $code, 0, '--help is no error';
 like $output, qr/^usage: svc-keygen NAME$/m, '... and says how to use it';
+is_deeply [run('--version')], [0, "svc-keygen " . (text('common/svc_version.h') =~ /^#define SVC_VERSION "(.*)"$/m)[0] . "\n"],
+    '--version says which it is';
 
 log_is_clean;
 done_testing;

@@ -280,9 +280,19 @@ for my $guard ('', "Require valid-user\n", "Require user payments\nSetHandler or
     is scalar(() = $output =~ /^ORD001: .*OrdersPayments On without a Require/mg), $is_good ? 0 : 1,
         $is_good ? '... with its guard' : '... and without one of its own a warning' or diag $output;
 }
+for my $directive ('TicketsSchema', 'OrdersSchema') {
+    refused("$directive '$_'", qr/^$directive must be Auto or Off/, conf => qq($directive "$_"\n)) for 'On', 'manual', '0';
+    for my $value (qw(Auto Off auto off AUTO)) {
+        ($code, $output) = configtest(conf => "$directive $value\n");
+        is "$code $output", "0 Syntax OK\n", "$directive $value is fine";
+    }
+    my $location = "<Location /api>\nSetHandler " . ($directive =~ /^T/ ? 'tickets' : 'orders') . "\nAuthType None\n</Location>\n";
+    refused("$directive Auto and Off in two virtual hosts of one database", qr/^SVC050: .*$directive differs between two virtual hosts/,
+        conf => host(1, "$directive Auto\n$location") . host(2, "$directive Off\n$location"));
+}
 refused("$_ belongs to a server, not to a location", qr/^$_ not allowed in <Location> context/,
     conf => "<Location />\n$_ 5\n</Location>\n")
-    for 'OrdersExpiration', 'OrdersRetention', 'OrdersMaxActive', 'TicketsIdempotencyTTL', 'TicketsMaxBody', 'TicketsPublish';
+    for 'OrdersExpiration', 'OrdersRetention', 'OrdersMaxActive', 'OrdersSchema', 'TicketsIdempotencyTTL', 'TicketsMaxBody', 'TicketsPublish';
 refused('a directive without its argument', qr/^OrdersExpiration takes one argument/, conf => "OrdersExpiration\n");
 
 log_is_clean;

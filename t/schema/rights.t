@@ -21,7 +21,7 @@ my ($place) = $owner =~ ($is_pgsql ? qr/search_path=(\w+)/ : qr/dbname=(\w+)/);
 $server->write_conf(site => $site, conf => "OrdersExpiration 1\n$payments$off");
 
 sub admin { my $db = $engine->admin; $db->do($_) for @_; $db->disconnect }
-admin($is_pgsql ? ('DROP ROLE IF EXISTS shop_clerk', 'CREATE ROLE shop_clerk LOGIN', 'REVOKE CREATE, TEMPORARY ON DATABASE postgres FROM PUBLIC')
+admin($is_pgsql ? ('SET client_min_messages = warning', 'DROP ROLE IF EXISTS shop_clerk', 'CREATE ROLE shop_clerk LOGIN', 'REVOKE CREATE, TEMPORARY ON DATABASE postgres FROM PUBLIC')
                 : ('DROP USER IF EXISTS shop_clerk', 'CREATE USER shop_clerk'));
 
 sub line { my ($tag) = @_; return wait_until { my ($line) = $server->error_log =~ /($tag: mod_tickets: .*)/; $line } 15, "$tag in the log" }

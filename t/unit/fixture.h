@@ -1,5 +1,6 @@
 /* fixture: what a unit test stands on: APR, a private folder that is removed at
- * the end, databases in it, a sink for the log, and waiting for conditions.
+ * the end, databases in it, or on the private server that t/check.sh runs where
+ * DB= names one, a sink for the log, and waiting for conditions.
  */
 #ifndef FIXTURE_H
 #define FIXTURE_H
@@ -28,6 +29,9 @@ static struct {
     char *lines[FIXTURE_MAX_LINES];
     int levels[FIXTURE_MAX_LINES];
     int count;
+    const char *driver; /* DBDriver: TEST_DB, sqlite3 where that is not set */
+    const char *databases[16]; /* made on a server */
+    int database_count;
     const char *expected[16]; /* tags that may be warnings or worse */
     int expected_count;
 } fixture = { .folder = "/tmp/unit.XXXXXX", .mutex = PTHREAD_MUTEX_INITIALIZER };
@@ -54,6 +58,7 @@ static inline void fixture_begin(void)
         perror("mkdtemp");
         exit(255);
     }
+    fixture.driver = getenv("TEST_DB") ? getenv("TEST_DB") : "sqlite3";
     svc_db_setup(fixture.pool);
     svc_log_set(fixture_sink);
 }
@@ -123,22 +128,6 @@ static inline void log_is_clean(void)
     is_int(bad, 0, "the log has no unexpected warning or error");
 }
 
-/* Ends the test: the log, the folder, the plan. */
-static inline int fixture_end(void)
-{
-    int i;
-
-    log_is_clean();
-    svc_log_set(NULL);
-    apr_pool_destroy(fixture.pool);
-    nftw(fixture.folder, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
-    ok(access(fixture.folder, F_OK) != 0, "the test leaves no files behind");
-    for (i = 0; i < fixture.count; i++)
-        free(fixture.lines[i]);
-    apr_terminate();
-    return tap_end();
-}
-
 /* Waits until CONDITION holds, at most MS milliseconds; is it true? */
 #define wait_until(condition, ms) \
     ({ \
@@ -197,12 +186,82 @@ static inline void fixture_must(const char *file, int line,
 
 /* --- databases ----------------------------------------------------------------- */
 
-/* A connection to the SQLite file NAME in the private folder. */
+static inline int fixture_is_file(void)
+{
+    return strcmp(fixture.driver, "sqlite3") == 0;
+}
+
+/* DBDParams of the whole server, not of a database. */
+static inline const char *fixture_server(void)
+{
+    const char *folder = getenv("TEST_DB_DIR");
+
+    return apr_psprintf(fixture.pool, strcmp(fixture.driver, "pgsql") == 0
+                            ? "host=%s dbname=postgres user=svc"
+                            : "sock=%s/mysql.sock user=root",
+                        folder ? folder : "/nonexistent");
+}
+
+/* Runs SQL on the server, outside of all databases. */
+static inline void fixture_on_server(const char *sql)
+{
+    svc_db_t *db = NULL;
+
+    must(svc_db_open(&db, fixture.driver, fixture_server(), fixture.pool,
+                     fixture.pool));
+    must(svc_db_text(db, sql, fixture.pool));
+    svc_db_close(db);
+}
+
+/* What names the database NAME on a server: this test's own, made when first
+ * asked for and removed at the end. */
+static inline const char *fixture_schema(const char *name)
+{
+    char *own = apr_psprintf(fixture.pool, "unit_%d_%s", (int)getpid(), name);
+    char *at;
+    int i;
+
+    for (at = own; *at; at++) {
+        if (*at == '.' || *at == '/')
+            *at = '_';
+    }
+    for (i = 0; i < fixture.database_count; i++) {
+        if (strcmp(fixture.databases[i], own) == 0)
+            return own;
+    }
+    fixture.databases[fixture.database_count++] = own;
+    fixture_on_server(apr_pstrcat(fixture.pool, "CREATE SCHEMA ", own, NULL));
+    return own;
+}
+
+static inline void fixture_drop_all(void)
+{
+    int i;
+
+    for (i = 0; i < fixture.database_count; i++)
+        fixture_on_server(apr_pstrcat(
+            fixture.pool, "DROP SCHEMA ", fixture.databases[i],
+            strcmp(fixture.driver, "pgsql") == 0 ? " CASCADE" : "", NULL));
+}
+
+/* DBDParams of the database NAME: a file in the private folder, or one on the
+ * server. */
+static inline const char *fixture_params(const char *name)
+{
+    if (fixture_is_file())
+        return fixture_path(name);
+    return apr_pstrcat(fixture.pool, fixture_server(),
+                       strcmp(fixture.driver, "pgsql") == 0
+                           ? " options=-csearch_path=" : " dbname=",
+                       fixture_schema(name), NULL);
+}
+
+/* A connection to it. */
 static inline svc_db_t *fixture_open(const char *name)
 {
     svc_db_t *db = NULL;
 
-    must(svc_db_open(&db, "sqlite3", fixture_path(name), fixture.pool,
+    must(svc_db_open(&db, fixture.driver, fixture_params(name), fixture.pool,
                      fixture.pool));
     return db;
 }
@@ -262,6 +321,23 @@ static inline const char *fixture_text(svc_db_t *db, const char *text)
     must(svc_db_each(db, fixture_sql(text), NULL, fixture_take_text, &all,
                      fixture.pool));
     return all ? all : "";
+}
+
+/* Ends the test: the log, the folder, the plan. */
+static inline int fixture_end(void)
+{
+    int i;
+
+    log_is_clean();
+    svc_log_set(NULL);
+    fixture_drop_all();
+    apr_pool_destroy(fixture.pool);
+    nftw(fixture.folder, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
+    ok(access(fixture.folder, F_OK) != 0, "the test leaves no files behind");
+    for (i = 0; i < fixture.count; i++)
+        free(fixture.lines[i]);
+    apr_terminate();
+    return tap_end();
 }
 
 #endif

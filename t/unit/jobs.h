@@ -49,6 +49,7 @@ typedef struct job_t {
     job_kind_t kind;
     const char *id;
     int failures;
+    int expired;          /* orders that it would cancel as overdue */
     apr_int64_t n;        /* handed back: the row's number */
     apr_int64_t head;     /* handed back: the log's head as seen inside */
     atomic_int *runs;     /* counts runs; NULL: nobody asks */
@@ -129,6 +130,7 @@ static inline svc_err_t *job_run(void *baton, svc_stream_tx_t *tx,
         return job_poison(job, tx);
     case JOB_TRANSIENT:
         err = job_count(job, tx);
+        tx->expired += job->expired;
         if (!err && job->failures-- > 0)
             err = svc_err_ours(tx->pool, SVC_ERR_RETRY, "again", "again");
         return err;
@@ -152,14 +154,14 @@ static inline void *APR_THREAD_FUNC jobs_thread(apr_thread_t *thread,
     return NULL;
 }
 
-/* A writer on FILE whose events carry PUBLISHER, not running yet. */
+/* A writer on FILE (fixture_params) whose events carry PUBLISHER, not running yet. */
 static inline jobs_t *jobs_prepare(const char *file, const char *publisher)
 {
     jobs_t *jobs = apr_pcalloc(fixture.pool, sizeof(*jobs));
 
     apr_pool_create(&jobs->pool, NULL);
     jobs->config.name = "test";
-    jobs->config.driver = "sqlite3";
+    jobs->config.driver = fixture.driver;
     jobs->config.params = file;
     jobs->config.schema = &jobs_schema;
     jobs->config.stream = svc_stream_create("x", publisher, jobs->pool);

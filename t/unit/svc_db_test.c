@@ -306,10 +306,10 @@ static void the_rest(void)
        "the database's clock is in milliseconds since 1970");
     is_str(sql.text[SVC_DB_PGSQL], "SELECT tickets FROM tickets_log",
            "each # becomes the service's name, for every engine");
-    is_int(svc_db_engine_of("sqlite3"), SVC_DB_SQLITE, "sqlite3 is known");
-    is_int(svc_db_engine_of("pgsql"), SVC_DB_PGSQL, "pgsql is known");
-    is_int(svc_db_engine_of("mysql"), SVC_DB_MYSQL, "mysql is known");
-    is_int(svc_db_engine_of("odbc"), SVC_DB_ENGINES, "others are not");
+    is_int(svc_db_sql_engine("sqlite3"), SVC_DB_SQLITE, "sqlite3 is known");
+    is_int(svc_db_sql_engine("pgsql"), SVC_DB_PGSQL, "pgsql is known");
+    is_int(svc_db_sql_engine("mysql"), SVC_DB_MYSQL, "mysql is known");
+    is_int(svc_db_sql_engine("odbc"), SVC_DB_ENGINES, "others are not");
     is_int(svc_db_engine(db), SVC_DB_SQLITE, "a connection knows its engine");
     must(put(db, "a", "x", "1"));
     svc_db_checkpoint(db);

@@ -180,12 +180,12 @@ int main(void)
 
     fixture_begin();
     peers = apr_array_make(fixture.pool, 1, sizeof(svc_link_peer_t));
-    jobs = jobs_start(fixture_path("x.db"), "");
+    jobs = jobs_start(fixture_params("x.db"), "");
     must(svc_writer_ready(jobs->writer, 10000, fixture.pool));
     db = fixture_open("x.db");
     config.name = "test";
-    config.driver = "sqlite3";
-    config.params = fixture_path("x.db");
+    config.driver = fixture.driver;
+    config.params = fixture_params("x.db");
     config.publisher.name = "test";
     config.publisher.stream = jobs->config.stream;
     config.publisher.stats = &jobs->stats;

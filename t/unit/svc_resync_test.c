@@ -560,7 +560,7 @@ int main(void)
     fixture_expect("SVC035: test: events cannot be applied");
     fixture_expect("SVC011: test");
     apr_pool_create(&scratch, fixture.pool);
-    jobs = jobs_prepare(fixture_path("orders.db"), "");
+    jobs = jobs_prepare(fixture_params("orders.db"), "");
     jobs->config.schema = &orders_schema;
     jobs->config.stream = svc_stream_create("orders", "", jobs->pool);
     jobs_run(jobs);

@@ -4,6 +4,7 @@
 #include "fixture.h"
 
 #include "orders_schema.h"
+#include "svc_schema_script.h"
 #include "tickets_schema.h"
 
 static const char *const step_1[] = {
@@ -75,6 +76,62 @@ static void migrations(void)
     svc_db_close(db);
 }
 
+static apr_int64_t version_of(svc_db_t *db)
+{
+    apr_int64_t version = -1;
+
+    must(svc_schema_version(&version, db, &two, fixture.pool));
+    return version;
+}
+
+/* Looking at a version changes nothing, and says what is to be done. */
+static void versions(void)
+{
+    svc_db_t *db = fixture_open("v.db");
+    svc_err_t *err;
+
+    is_int(version_of(db), 0, "an empty database has version 0");
+    is_int(fixture_int(db, COUNT), 0, "... and stays empty");
+    err = svc_schema_refusal(&two, 0, fixture.pool);
+    fails(err, SVC_ERR_UNAVAILABLE, "it cannot serve");
+    is_str(err ? err->detail : NULL,
+           "the database has no tables of x, this module needs schema 2: "
+           "upgrade it with svc-schema or the files of conf/schema",
+           "... and what is to be done is said");
+    must(svc_schema_migrate(db, &one, fixture.pool));
+    is_int(version_of(db), 1, "an old one has the version of its tables");
+    fails(svc_schema_refusal(&two, 1, fixture.pool), SVC_ERR_UNAVAILABLE,
+          "... and cannot serve either");
+    must(svc_schema_migrate(db, &two, fixture.pool));
+    is_int(version_of(db), 2, "one of today has today's");
+    succeeds(svc_schema_refusal(&two, 2, fixture.pool), "... and can serve");
+    fails(svc_schema_refusal(&two, 3, fixture.pool), SVC_ERR_UNAVAILABLE,
+          "a newer one cannot");
+    svc_db_close(db);
+}
+
+/* The SQL for people is what the module itself would send. */
+static void scripts(void)
+{
+    svc_db_t *db = fixture_open("s.db");
+    const char *script = svc_schema_script(&two, SVC_DB_SQLITE, 0,
+                                           fixture.pool);
+
+    is_int(svc_schema_begin(&two, SVC_DB_PGSQL, 0, fixture.pool)->nelts, 1,
+           "PostgreSQL takes a lock first");
+    ok(strstr(script, "\nBEGIN IMMEDIATE;\n") &&
+           strcmp(script + strlen(script) - 9, "\nCOMMIT;\n") == 0,
+       "on SQLite it is one transaction");
+    ok(!strstr(svc_schema_script(&two, SVC_DB_MYSQL, 0, fixture.pool),
+               "COMMIT;"), "on MariaDB, which has none for tables, it is not");
+    ok(!strstr(svc_schema_script(&two, SVC_DB_SQLITE, 1, fixture.pool),
+               "IF NOT EXISTS"), "an upgrade does not make the first table");
+    is_str(svc_schema_script_summary(&two, 1, fixture.pool),
+           "ALTER TABLE x_a ADD COLUMN n\nUPDATE x_a SET n = 7\n"
+           "CREATE TABLE x_b\n", "what it makes can be said in a few words");
+    svc_db_close(db);
+}
+
 static void from_nothing(void)
 {
     svc_db_t *db = fixture_open("y.db");
@@ -113,6 +170,8 @@ int main(void)
 {
     fixture_begin();
     migrations();
+    versions();
+    scripts();
     from_nothing();
     both_services();
     return fixture_end();

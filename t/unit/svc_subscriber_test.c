@@ -367,7 +367,7 @@ int main(void)
     elsewhere = svc_stream_create("tickets", "tcp://other:1", fixture.pool);
     tickets = fixture_database("tickets.db", &tickets_schema, stream);
 
-    jobs = jobs_prepare(fixture_path("orders.db"), "");
+    jobs = jobs_prepare(fixture_params("orders.db"), "");
     jobs->config.schema = &orders_schema;
     jobs->config.stream = svc_stream_create("orders", "", jobs->pool);
     jobs_run(jobs);

@@ -40,7 +40,7 @@ static void *APR_THREAD_FUNC wait_in_vain(apr_thread_t *thread, void *baton)
 
 static void withdrawn(void)
 {
-    jobs_t *jobs = jobs_start(fixture_path("withdrawn.db"), "");
+    jobs_t *jobs = jobs_start(fixture_params("withdrawn.db"), "");
     waiter_t waiters[5];
     atomic_int runs = 0, freed = 0;
     apr_status_t status;
@@ -91,7 +91,7 @@ static void withdrawn(void)
 
 static void taken(void)
 {
-    jobs_t *jobs = jobs_start(fixture_path("taken.db"), "");
+    jobs_t *jobs = jobs_start(fixture_params("taken.db"), "");
     apr_time_t began = apr_time_now();
     atomic_int freed = 0;
     svc_command_t *command;

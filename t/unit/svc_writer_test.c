@@ -47,7 +47,7 @@ static void release_crowd(crowd_t *crowd)
 
 static void one_command(void)
 {
-    jobs_t *jobs = jobs_start(fixture_path("one.db"), "");
+    jobs_t *jobs = jobs_start(fixture_params("one.db"), "");
     svc_db_t *db;
     apr_int64_t n = -1;
     int commits;
@@ -103,11 +103,12 @@ static void one_command(void)
 
 static void batches(void)
 {
-    jobs_t *jobs = jobs_start(fixture_path("batches.db"), "");
+    jobs_t *jobs = jobs_start(fixture_params("batches.db"), "");
     svc_db_t *db;
     crowd_t crowd;
     int i, bad_order = 0, bad_n = 0, bad_answer = 0, bad_head = 0;
     long long before_batches, before_commands;
+    apr_int64_t begun_at;
     const char *seen = "", *wanted = "";
 
     must(svc_writer_ready(jobs->writer, 10000, fixture.pool));
@@ -120,7 +121,12 @@ static void batches(void)
     gather_crowd(&crowd, jobs);
     before_batches = atomic_load(&jobs->stats.batches);
     before_commands = atomic_load(&jobs->stats.commands);
+    is_int(svc_stats_queued(&jobs->stats, &begun_at), MANY + 1,
+           "who looks sees how many commands wait");
+    ok(begun_at > 0, "... and since when there is one in work");
     finish_crowd(&crowd, jobs);
+    is_int(svc_stats_queued(&jobs->stats, &begun_at), 0,
+           "... and that none waits in the end");
     is_int(atomic_load(&jobs->stats.batches) - before_batches, 2,
            "commands that wait are committed together");
     is_int(atomic_load(&jobs->stats.commands) - before_commands, MANY + 1,
@@ -153,7 +159,7 @@ static void batches(void)
 
 static void neighbours(void)
 {
-    jobs_t *jobs = jobs_start(fixture_path("neighbours.db"), "");
+    jobs_t *jobs = jobs_start(fixture_params("neighbours.db"), "");
     svc_db_t *db;
     crowd_t crowd;
     int i, wrong = 0;
@@ -201,7 +207,7 @@ static void neighbours(void)
 
 static void transient(void)
 {
-    jobs_t *jobs = jobs_start(fixture_path("transient.db"), "");
+    jobs_t *jobs = jobs_start(fixture_params("transient.db"), "");
     atomic_int runs = 0;
     crowd_t crowd;
     int i, wrong = 0;
@@ -213,6 +219,7 @@ static void transient(void)
                                     i == 3 ? JOB_TRANSIENT : JOB_COUNT,
                                     apr_psprintf(fixture.pool, "t%02d", i));
     crowd.job[3]->failures = 2;
+    crowd.job[3]->expired = 5;
     crowd.job[3]->runs = &runs;
     gather_crowd(&crowd, jobs);
     finish_crowd(&crowd, jobs);
@@ -223,6 +230,8 @@ static void transient(void)
     db = fixture_open("transient.db");
     is_int(fixture_int(db, "SELECT COUNT(*) FROM x_log"), MANY + 1,
            "... and each takes effect once");
+    is_int(atomic_load(&jobs->stats.expired), 5,
+           "... and what was undone is not counted");
     release_crowd(&crowd);
     svc_db_close(db);
     jobs_stop(jobs);
@@ -230,7 +239,7 @@ static void transient(void)
 
 static void stopping(void)
 {
-    jobs_t *jobs = jobs_start(fixture_path("stop.db"), "");
+    jobs_t *jobs = jobs_start(fixture_params("stop.db"), "");
     svc_command_t *gate, *command[600];
     svc_db_t *db;
     int i;
@@ -257,7 +266,7 @@ static void stopping(void)
 
 static void the_lock(void)
 {
-    jobs_t *jobs = jobs_start(fixture_path("lock.db"), "");
+    jobs_t *jobs = jobs_start(fixture_params("lock.db"), "");
     svc_command_t *gate;
     svc_lock_t *lock = NULL;
     atomic_int freed = 0;
@@ -290,7 +299,7 @@ static void the_lock(void)
 
 static void not_there_yet(void)
 {
-    jobs_t *jobs = jobs_start(fixture_path("later/x.db"), "");
+    jobs_t *jobs = jobs_start(fixture_params("later/x.db"), "");
     apr_time_t began;
     svc_err_t *err;
     int n = 0;
@@ -325,7 +334,7 @@ static void newer_schema(void)
     must(svc_schema_migrate(db, &jobs_schema, fixture.pool));
     fixture_do(db, "UPDATE x_schema SET version = 9");
     svc_db_close(db);
-    jobs = jobs_start(fixture_path("newer.db"), "");
+    jobs = jobs_start(fixture_params("newer.db"), "");
     fails(svc_writer_ready(jobs->writer, 5000, fixture.pool),
           SVC_ERR_UNAVAILABLE, "a newer schema is not touched");
     fails(job_do(NULL, jobs, JOB_COUNT, "a", fixture.pool),
@@ -335,6 +344,37 @@ static void newer_schema(void)
     is_int(fixture_int(db, "SELECT version FROM x_schema"), 9,
            "... and it stays as it is");
     svc_db_close(db);
+}
+
+/* Tables that are somebody else's to make. */
+static void left_schema(void)
+{
+    jobs_t *jobs = jobs_prepare(fixture_path("left/x.db"), "");
+    svc_db_t *db;
+
+    fixture_expect("SVC072");
+    jobs->config.leaves_schema = 1;
+    jobs_run(jobs);
+    fails(svc_writer_ready(jobs->writer, 5000, fixture.pool),
+          SVC_ERR_UNAVAILABLE, "there is no database yet");
+    is_int(fixture_logged("SVC072"), 0, "... which is no matter of tables");
+    mkdir(fixture_path("left"), 0700);
+    ok(wait_until(fixture_logged("SVC072"), 5000),
+       "when there is one without tables, that is news");
+    fails(job_do(NULL, jobs, JOB_COUNT, "a", fixture.pool),
+          SVC_ERR_UNAVAILABLE, "... commands are refused");
+    db = fixture_open("left/x.db");
+    is_int(fixture_int(db, "SELECT COUNT(*) FROM sqlite_master"), 0,
+           "... and none is made");
+    apr_sleep(1200 * 1000); /* two attempts more */
+    is_int(fixture_logged("SVC072"), 1, "it is said once");
+    must(svc_schema_migrate(db, &jobs_schema, fixture.pool));
+    svc_db_close(db);
+    ok(wait_until(!svc_writer_ready(jobs->writer, 100, fixture.pool), 5000),
+       "once somebody has made them it goes on by itself");
+    succeeds(job_do(NULL, jobs, JOB_COUNT, "a", fixture.pool),
+             "... and commands are carried out");
+    jobs_stop(jobs);
 }
 
 /* --- several writers ------------------------------------------------------------ */
@@ -422,7 +462,7 @@ static void be_another_process(const char *file, int start)
 
 static void three_writers(void)
 {
-    const char *file = fixture_path("three.db");
+    const char *file = fixture_params("three.db");
     client_t a[CLIENTS], b[CLIENTS];
     jobs_t *first, *second;
     int pipes[2], status = -1, changes;
@@ -480,6 +520,7 @@ int main(void)
     the_lock();
     not_there_yet();
     newer_schema();
+    left_schema();
     is_int(fixture_logged("SVC011"), 4,
            "each command that failed for a reason of ours is said once");
     return fixture_end();

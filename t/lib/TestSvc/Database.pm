@@ -6,7 +6,7 @@ use warnings FATAL => 'all';
 use Carp 'croak';
 use DBI ();
 use Digest::MD5 'md5_hex';
-use Fcntl qw(F_SETLKW F_WRLCK SEEK_SET);
+use Fcntl qw(:flock F_SETLKW F_WRLCK SEEK_SET);
 use File::Copy 'copy';
 use POSIX ();
 use TestSvc::Pooler ();
@@ -30,7 +30,7 @@ sub shared {
     my ($class) = @_;
     return $Shared if $Shared;
     $Shared = $class->new($ENV{TEST_DB} || 'sqlite3', $ENV{TEST_DB_DIR});
-    $Shared->{pooler} = TestSvc::Pooler->new($Shared) if $ENV{PGBOUNCER} && $Shared->{engine} eq 'pgsql';
+    $Shared->{pooler} = TestSvc::Pooler->new($Shared) if $ENV{TEST_PGBOUNCER} && $Shared->{engine} eq 'pgsql';
     return $Shared;
 }
 
@@ -314,11 +314,13 @@ sub columns {   # that are not computed from others
 # Keeps all who write waiting until the result is gone.
 sub hold_writers {
     my ($self, $file) = @_;
-    if ($self->is_file) {   # writers take turns by a lock
+    if ($self->is_file) {   # writers take turns by a lock; of which kind is up to how APR was built
         open my $lock, '+<', "$file.lock" or croak "$file.lock: $!";
         my $whole = pack 's s l! l! i', F_WRLCK, SEEK_SET, 0, 0, 0;
         fcntl $lock, F_SETLKW, $whole or croak "$file.lock: $!";
-        return bless { release => sub { close $lock } }, 'TestSvc::Database::Hold';
+        flock $lock, LOCK_EX or croak "$file.lock: $!";
+        my $owner = $$;   # clients that are forked meanwhile have the file, too
+        return bless { release => sub { flock $lock, LOCK_UN if $$ == $owner; close $lock } }, 'TestSvc::Database::Hold';
     }
     my $db = $self->connect($file, write => 1);
     $db->begin_work;   # its end is the end of the connection

@@ -23,6 +23,7 @@ sub configure {
     my ($self, $users, $change) = @_;
     my ($dir, $server) = ($self->{dir}, $self->{engine}{dir});
     mkdir $dir unless -d $dir;
+    chown +(stat $server)[4, 5], $dir or croak "$dir: $!";   # root may start it for another user
     open my $in, '<', "$Conf/pgbouncer.ini" or croak "conf/pgbouncer.ini: $!";
     local $_ = do { local $/; <$in> };
     s{\bdb\.example\.org\b}{$server}g;

@@ -36,6 +36,11 @@ struct svc_db_t {
     svc_db_session_log_t log; /* SQLite's write-ahead log */
 };
 
+struct svc_db_row_t {
+    const svc_db_t *db;
+    apr_dbd_row_t *row;
+    apr_pool_t *pool;
+};
 
 void svc_db_setup(apr_pool_t *pool)
 {

@@ -139,7 +139,7 @@ static int print(job_t *job)
     if (version > job->schema.version)
         return refuse_newer(job, version);
     if (version < job->schema.version)
-        fputs(svc_schema_script(&job->schema, svc_db_engine_of(job->driver),
+        fputs(svc_schema_script(&job->schema, svc_db_sql_engine(job->driver),
                                 (int)version, job->pool), stdout);
     return DONE;
 }
@@ -270,7 +270,7 @@ static int understand(job_t *job, int argc, const char *const *argv)
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
         return usage(stdout);
     if (!read_line(job, &to, words, argc, argv) || !job->driver ||
-        svc_db_engine_of(job->driver) == SVC_DB_ENGINES)
+        svc_db_sql_engine(job->driver) == SVC_DB_ENGINES)
         return usage(stderr);
     if (strcmp(words[0], "tickets") == 0)
         job->schema = tickets_schema;

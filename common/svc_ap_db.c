@@ -117,7 +117,7 @@ static int is_served(const svc_ap_db_gate_t *gate, apr_pool_t *pool)
     svc_db_t *probe;
 
     if (gate->alive >= gate->lent || /* with the one that we want */
-        svc_db_engine_of(gate->driver) == SVC_DB_SQLITE)
+        svc_db_sql_engine(gate->driver) == SVC_DB_SQLITE)
         return 1;
     if (svc_db_open(&probe, gate->driver, gate->params, pool, pool))
         return 0;

@@ -69,7 +69,7 @@ svc_ap_status_view_t *svc_ap_status_view(const svc_ap_instance_t *instance,
     const svc_ap_conf_t *conf = instance->conf;
     svc_health_config_t config = {
         .service = instance->service->name,
-        .engine = svc_db_engine_of(conf->dbd_driver),
+        .engine = svc_db_sql_engine(conf->dbd_driver),
         .subscriptions = conf->subscribe ? conf->subscribe->nelts : 0,
         .database_answers = -1
     };

@@ -200,7 +200,7 @@ static void start(svc_ap_instance_t *instance, apr_pool_t *pchild,
                                     instance->conf->dbd_params,
                                     instance->conf->dbd_max, pchild);
     instance->fetch = svc_ap_fetch_create(
-        svc_db_engine_of(instance->conf->dbd_driver), is_threaded, pchild);
+        svc_db_sql_engine(instance->conf->dbd_driver), is_threaded, pchild);
     worker->writer = svc_writer_create(&instance->writer_config,
                                        worker->writer_pool);
     status = apr_file_pipe_create_ex(&worker->wake_out, &worker->wake_in,
@@ -213,7 +213,7 @@ static void start(svc_ap_instance_t *instance, apr_pool_t *pchild,
         status = apr_thread_create(&worker->leader_thread, NULL, lead_thread,
                                    worker, worker->leader_pool);
     if (status == APR_SUCCESS &&
-        svc_db_engine_of(instance->conf->dbd_driver) != SVC_DB_SQLITE)
+        svc_db_sql_engine(instance->conf->dbd_driver) != SVC_DB_SQLITE)
         status = apr_thread_create(&worker->watch_thread, NULL, watch_thread,
                                    worker, worker->watch_pool);
     if (status != APR_SUCCESS)

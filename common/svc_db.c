@@ -1,9 +1,6 @@
 /* svc_db: see the header. */
 #include "svc_db.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include <apr_hash.h>
 #include <apr_strings.h>
 #include <apr_dbd.h>
@@ -22,8 +19,6 @@
         (const char **)(run)->args
 #define END_OF_ROWS (-1) /* what apr_dbd_get_row answers after the last */
 
-static const char begins[] = "BEGIN"; /* in the words of each engine */
-
 struct svc_db_t {
     const apr_dbd_driver_t *driver;
     apr_dbd_t *handle;
@@ -41,21 +36,6 @@ struct svc_db_t {
     svc_db_session_log_t log; /* SQLite's write-ahead log */
 };
 
-struct svc_db_row_t {
-    const svc_db_t *db;
-    apr_dbd_row_t *row;
-    apr_pool_t *pool;
-};
-
-svc_db_engine_t svc_db_engine_of(const char *driver)
-{
-    static const char *const names[] = { "sqlite3", "pgsql", "mysql" };
-    svc_db_engine_t engine = SVC_DB_SQLITE;
-
-    while (engine < SVC_DB_ENGINES && strcmp(driver, names[engine]) != 0)
-        engine++;
-    return engine;
-}
 
 void svc_db_setup(apr_pool_t *pool)
 {
@@ -85,7 +65,7 @@ static svc_db_t *wrap(const apr_dbd_driver_t *driver, apr_dbd_t *handle,
 
     db->driver = driver;
     db->handle = handle;
-    db->engine = svc_db_engine_of(apr_dbd_name(driver));
+    db->engine = svc_db_sql_engine(apr_dbd_name(driver));
     db->pool = pool;
     db->statements = apr_hash_make(pool);
     db->limit_s = SVC_DB_LIMIT_S;
@@ -121,55 +101,6 @@ static svc_err_t *say(svc_db_t *db, const char *sql, apr_pool_t *pool)
                ? failure(db, code, sql, pool) : NULL;
 }
 
-static const char *in_words(svc_db_t *db, const char *sql, apr_pool_t *pool)
-{
-    return sql == begins ? svc_db_session_begin(db->engine, db->is_pooled,
-                                                db->limit_s, pool)
-                         : sql;
-}
-
-/* PostgreSQL. Who answers is not who was connected to: a pooler is between. */
-static svc_err_t *greet(svc_db_t *db, apr_pool_t *pool)
-{
-    void *native = apr_dbd_native_handle(db->driver, db->handle);
-    apr_dbd_results_t *results = NULL;
-    apr_dbd_row_t *row = NULL;
-    const char *pid = NULL;
-    int code;
-
-    svc_db_class_session(native);
-    wait_begin(db);
-    code = apr_dbd_select(db->driver, pool, db->handle, &results,
-                          svc_db_session_who, 1);
-    wait_end(db);
-    if (code)
-        return failure(db, code, svc_db_session_who, pool);
-    while (apr_dbd_get_row(db->driver, pool, results, &row, -1) == 0)
-        pid = apr_pstrdup(pool, apr_dbd_get_entry(db->driver, row, 0));
-    db->is_pooled = !pid || atoi(pid) != svc_db_session_pid(native);
-    return NULL;
-}
-
-/* Makes the session ours, if it is not. */
-static svc_err_t *set_up(svc_db_t *db, apr_pool_t *pool)
-{
-    const char *const *statement;
-    svc_err_t *err = NULL;
-
-    if (db->is_set_up)
-        return NULL;
-    if (db->engine == SVC_DB_PGSQL)
-        err = greet(db, pool);
-    statement = svc_db_session_setup(db->engine, db->is_pooled);
-    for (; *statement && !err; statement++)
-        err = say(db, *statement, pool);
-    if (!err && db->engine == SVC_DB_SQLITE)
-        err = svc_db_session_log(
-            &db->log, apr_dbd_native_handle(db->driver, db->handle), pool);
-    db->is_set_up = !err;
-    return err;
-}
-
 svc_err_t *svc_db_open(svc_db_t **out, const char *driver_name,
                        const char *params, apr_pool_t *parent,
                        apr_pool_t *scratch)
@@ -186,7 +117,7 @@ svc_err_t *svc_db_open(svc_db_t **out, const char *driver_name,
                             "The database is not available",
                             "apr_dbd has no driver \"%s\" here", driver_name);
     apr_pool_create(&pool, parent);
-    params = svc_db_session_params(svc_db_engine_of(driver_name), params, pool);
+    params = svc_db_session_params(svc_db_sql_engine(driver_name), params, pool);
     if (apr_dbd_open_ex(driver, pool, params, &handle, &reason)) {
         err = svc_err_ours(scratch, SVC_ERR_UNAVAILABLE,
                            "The database is not available",
@@ -233,13 +164,10 @@ static void forget_statements(svc_db_t *db)
 
 /* May what just failed be tried again? Only outside a transaction, where nothing
  * is lost by it; inside one the writer starts the whole anew.
- *
- * SQLite says BUSY to one who opens, reads or begins while another process
- * recovers the log after a kill, or removes it as the last to close: that is
- * over soon (the driver may have waited already, up to 1.6 s each time).
+ * SQLite says BUSY to one who comes while another process recovers the log after a
+ * kill, or removes it as the last to close: that is over soon.
  * A session that was reset, or a schema that changed, makes prepared statements
- * fail for ever: they are forgotten, once. libpq's check replaces a session that
- * was lost by a new one. */
+ * fail for ever: they are forgotten, once. libpq replaces a lost session. */
 static int try_again(svc_db_t *db, const svc_err_t *err, apr_int64_t begin,
                      int *has_forgotten)
 {
@@ -277,10 +205,12 @@ svc_err_t *svc_db_limit(svc_db_t *db, int seconds, apr_pool_t *pool)
 
 svc_err_t *svc_db_begin(svc_db_t *db, apr_pool_t *pool)
 {
-    svc_err_t *err;
+    svc_err_t *err = svc_db_text(db, "", pool); /* pooled or not: now it knows */
 
     db->was_undone = 0;
-    err = svc_db_text(db, begins, pool);
+    if (!err)
+        err = svc_db_text(db, svc_db_session_begin(db->engine, db->is_pooled,
+                                                   db->limit_s, pool), pool);
 
     db->in_transaction = !err;
     return err;
@@ -360,9 +290,7 @@ static svc_err_t *change(execution_t *run, apr_dbd_prepared_t *statement)
     if (svc_db_session_is_nothing(db->engine, code,
                                   run->sql->text[db->engine]))
         code = run->changed = 0;
-    if (code)
-        return failure(db, code, run->sql->label, run->pool);
-    return NULL;
+    return code ? failure(db, code, run->sql->label, run->pool) : NULL;
 }
 
 /* STATEMENT may be NULL: then the SQL is sent as text, for there are no arguments.
@@ -372,7 +300,7 @@ static svc_err_t *query(execution_t *run, apr_dbd_prepared_t *statement)
 {
     svc_db_t *db = run->db;
     apr_dbd_results_t *results = NULL;
-    svc_db_row_t row = { db, NULL, run->pool };
+    svc_db_row_t row = { db->driver, db->engine, NULL, run->pool };
     int random = db->engine != SVC_DB_MYSQL, code;
 
     wait_begin(db);
@@ -395,10 +323,49 @@ static svc_err_t *query(execution_t *run, apr_dbd_prepared_t *statement)
                : failure(db, code, run->sql->label, run->pool);
 }
 
-static svc_err_t *take_int(void *baton, const svc_db_row_t *row)
+static svc_err_t *ask(apr_int64_t *out, svc_db_t *db, const svc_db_sql_t *sql,
+                      apr_pool_t *pool)
 {
-    *(apr_int64_t *)baton = svc_db_row_int(row, 0);
-    return NULL;
+    execution_t run = { db, sql, NULL, svc_db_row_take_int, out, 0, NULL, pool,
+                        NULL };
+
+    return query(&run, NULL);
+}
+
+/* PostgreSQL: learns who answers, and whether he will do. */
+static svc_err_t *greet(svc_db_t *db, apr_pool_t *pool)
+{
+    svc_db_session_meeting_t meeting = {
+        apr_dbd_native_handle(db->driver, db->handle), 0, pool
+    };
+    execution_t run = { db, &svc_db_session_greeting, NULL, svc_db_session_meet,
+                        &meeting, 0, NULL, pool, NULL };
+    svc_err_t *err;
+
+    svc_db_class_session(meeting.native);
+    err = query(&run, NULL);
+    db->is_pooled = meeting.is_pooled;
+    return err ? err : run.refused;
+}
+
+/* Makes the session ours, if it is not. */
+static svc_err_t *set_up(svc_db_t *db, apr_pool_t *pool)
+{
+    const char *const *statement;
+    svc_err_t *err = NULL;
+
+    if (db->is_set_up)
+        return NULL;
+    if (db->engine == SVC_DB_PGSQL)
+        err = greet(db, pool);
+    statement = svc_db_session_setup(db->engine, db->is_pooled);
+    for (; *statement && !err; statement++)
+        err = say(db, *statement, pool);
+    if (!err && db->engine == SVC_DB_SQLITE)
+        err = svc_db_session_log(
+            &db->log, apr_dbd_native_handle(db->driver, db->handle), pool);
+    db->is_set_up = !err;
+    return err;
 }
 
 /* A node of Galera that undoes a transaction while a statement is prepared tells
@@ -406,9 +373,7 @@ static svc_err_t *take_int(void *baton, const svc_db_row_t *row)
 static svc_err_t *confirm(svc_db_t *db, apr_pool_t *pool)
 {
     apr_int64_t is_there = 0;
-    execution_t run = { db, &svc_db_session_transaction, NULL, take_int,
-                        &is_there, 0, NULL, pool, NULL };
-    svc_err_t *err = query(&run, NULL);
+    svc_err_t *err = ask(&is_there, db, &svc_db_session_transaction, pool);
 
     if (err || is_there)
         return err;
@@ -425,9 +390,7 @@ static svc_err_t *attempt(execution_t *run)
     svc_err_t *err = set_up(db, run->pool);
 
     if (!err && !run->sql)
-        return *run->text ? say(db, in_words(db, run->text, run->pool),
-                                run->pool)
-                          : NULL;
+        return *run->text ? say(db, run->text, run->pool) : NULL;
     if (err || (err = prepare(&statement, db, run->sql, run->pool)))
         return err;
     if (db->count > count && db->in_transaction && db->engine == SVC_DB_MYSQL &&
@@ -478,26 +441,7 @@ svc_err_t *svc_db_each(svc_db_t *db, const svc_db_sql_t *sql,
 svc_err_t *svc_db_get(apr_int64_t *out, svc_db_t *db, const svc_db_sql_t *sql,
                       const char *const *args, apr_pool_t *pool)
 {
-    return svc_db_each(db, sql, args, take_int, out, pool);
-}
-
-const char *svc_db_row_text(const svc_db_row_t *row, int column)
-{
-    char *text = NULL;
-
-    if (apr_dbd_datum_get(row->db->driver, row->row, column,
-                          APR_DBD_TYPE_STRING, &text) != APR_SUCCESS)
-        return NULL;
-    /* The other drivers free a row's text when they read on. */
-    return row->db->engine == SVC_DB_SQLITE ? text
-                                            : apr_pstrdup(row->pool, text);
-}
-
-apr_int64_t svc_db_row_int(const svc_db_row_t *row, int column)
-{
-    const char *text = svc_db_row_text(row, column);
-
-    return text ? apr_atoi64(text) : 0;
+    return svc_db_each(db, sql, args, svc_db_row_take_int, out, pool);
 }
 
 const char *svc_db_arg(apr_int64_t value, apr_pool_t *pool)

@@ -1,5 +1,5 @@
-/* svc_db: running SQL on SQLite, PostgreSQL and MariaDB; the only file that
- * knows apr_dbd and what each of its drivers gets wrong.
+/* svc_db: running SQL on SQLite, PostgreSQL and MariaDB; with svc_db_row
+ * the only file that knows apr_dbd and what each of its drivers gets wrong.
  *
  * Rules kept here, once: transactions are BEGIN, COMMIT and ROLLBACK sent as
  * text (apr_dbd's own lose errors); statements are prepared on first use and
@@ -15,6 +15,7 @@
 
 #include <apr_pools.h>
 
+#include "svc_db_row.h"
 #include "svc_db_sql.h"
 #include "svc_err.h"
 
@@ -25,14 +26,9 @@ struct apr_dbd_driver_t;
 struct apr_dbd_t;
 
 typedef struct svc_db_t svc_db_t;
-typedef struct svc_db_row_t svc_db_row_t;
 
 /* Called for each row; an error ends the walk and is returned by it. */
 typedef svc_err_t *(*svc_db_row_fn)(void *baton, const svc_db_row_t *row);
-
-/* The engine of mod_dbd's DBDriver value; SVC_DB_ENGINES for one that is not
- * supported. */
-svc_db_engine_t svc_db_engine_of(const char *driver);
 
 /* Makes the drivers of apr_dbd available; once per process, before svc_db_open.
  * httpd's mod_dbd does the same; both may. */
@@ -81,11 +77,6 @@ svc_err_t *svc_db_each(svc_db_t *db, const svc_db_sql_t *sql,
 /* Runs a query of one integer. OUT is left as it was when there is no row. */
 svc_err_t *svc_db_get(apr_int64_t *out, svc_db_t *db, const svc_db_sql_t *sql,
                       const char *const *args, apr_pool_t *pool);
-
-/* A column of the current row, counted from 0. Text is NULL for SQL's NULL and
- * lives in the pool of svc_db_each; an integer is 0 for NULL. */
-const char *svc_db_row_text(const svc_db_row_t *row, int column);
-apr_int64_t svc_db_row_int(const svc_db_row_t *row, int column);
 
 /* An integer as an argument. */
 const char *svc_db_arg(apr_int64_t value, apr_pool_t *pool);

@@ -137,7 +137,7 @@ static void mask_uri(apr_array_header_t *out, const char *text)
 const char *svc_db_mask(const char *driver, const char *params,
                         apr_pool_t *pool)
 {
-    svc_db_engine_t engine = svc_db_engine_of(driver);
+    svc_db_engine_t engine = svc_db_sql_engine(driver);
     apr_array_header_t *out = apr_array_make(pool, 16, sizeof(const char *));
 
     if (engine == SVC_DB_SQLITE && !strcasestr(params, "pass") &&

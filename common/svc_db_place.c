@@ -36,7 +36,7 @@ const char *svc_db_place_file(const char *driver, const char *params,
 {
     const char *end;
 
-    if (!driver || svc_db_engine_of(driver) != SVC_DB_SQLITE || !params)
+    if (!driver || svc_db_sql_engine(driver) != SVC_DB_SQLITE || !params)
         return NULL;
     if (strncmp(params, "file:", 5) != 0)
         return params;
@@ -51,7 +51,7 @@ const char *svc_db_place_file(const char *driver, const char *params,
 const char *svc_db_place_refusal(const char *driver, const char *params,
                            apr_pool_t *pool)
 {
-    svc_db_engine_t engine = svc_db_engine_of(driver);
+    svc_db_engine_t engine = svc_db_sql_engine(driver);
     const char *file = svc_db_place_file(driver, params, pool);
     struct statfs info;
 

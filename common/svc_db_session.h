@@ -10,10 +10,17 @@
 const char *svc_db_session_params(svc_db_engine_t engine, const char *params,
                                   apr_pool_t *pool);
 
-/* PostgreSQL: gives the pid of the process that answers; and the one that NATIVE,
- * the PGconn, was connected to. They differ when a pooler is between. */
-extern const char svc_db_session_who[];
-int svc_db_session_pid(void *native);
+/* PostgreSQL: what is asked before anything else. Its one row tells a meeting
+ * whether a pooler is between, for the process that answers is not the one that
+ * was connected to; an error says why the database cannot be used. */
+typedef struct svc_db_session_meeting_t {
+    void *native;   /* the PGconn */
+    int is_pooled;  /* out */
+    apr_pool_t *pool;
+} svc_db_session_meeting_t;
+
+extern const svc_db_sql_t svc_db_session_greeting;
+svc_err_t *svc_db_session_meet(void *baton, const svc_db_row_t *row);
 
 /* What is sent first, one by one; ends with NULL. It has the limit of
  * SVC_DB_LIMIT_S for each statement. With IS_POOLED only what a

@@ -35,3 +35,13 @@ int svc_db_sql_count(const char *text)
     }
     return count;
 }
+
+svc_db_engine_t svc_db_sql_engine(const char *driver)
+{
+    static const char *const names[] = { "sqlite3", "pgsql", "mysql" };
+    svc_db_engine_t engine = SVC_DB_SQLITE;
+
+    while (engine < SVC_DB_ENGINES && strcmp(driver, names[engine]) != 0)
+        engine++;
+    return engine;
+}

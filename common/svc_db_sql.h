@@ -33,4 +33,8 @@ svc_db_sql_t svc_db_sql(const char *label, const char *service,
 /* How many parameters TEXT has. */
 int svc_db_sql_count(const char *text);
 
+/* The engine of mod_dbd's DBDriver value; SVC_DB_ENGINES for one that is not
+ * supported. */
+svc_db_engine_t svc_db_sql_engine(const char *driver);
+
 #endif

@@ -12,8 +12,8 @@ my $httpd = $ENV{TEST_HTTPD} || (grep { -x } '/usr/sbin/apache2', '/usr/sbin/htt
 
 # The layers, lowest first; an include may go down or stay on its layer. A new file is placed here.
 my @layers = (
-    [ base      => qw(svc_err svc_log svc_stats svc_time svc_etag svc_money svc_version) ],
-    [ tools     => qw(svc_db svc_db_sql svc_db_class svc_db_mask svc_db_place svc_db_rows svc_db_session svc_db_watch svc_json svc_bus svc_curve svc_door svc_endpoint svc_id svc_lock) ],
+    [ base      => qw(svc_err svc_log svc_outage svc_stats svc_time svc_etag svc_money svc_version) ],
+    [ tools     => qw(svc_db svc_db_row svc_db_sql svc_db_class svc_db_mask svc_db_place svc_db_rows svc_db_session svc_db_watch svc_json svc_bus svc_curve svc_door svc_endpoint svc_id svc_lock) ],
     [ domain_io => qw(svc_stream svc_event svc_schema svc_schema_script svc_inbox svc_idempotency svc_recent
                       MODULE MODULE_store MODULE_list_store MODULE_payments_store MODULE_json MODULE_change MODULE_replica MODULE_events
                       MODULE_schema) ],
@@ -21,7 +21,7 @@ my @layers = (
                       svc_subscriber svc_leader svc_health) ],
     [ edge      => qw(mod_MODULE_private mod_MODULE_conf mod_MODULE_http
                       svc_ap_route svc_ap_http svc_ap_query svc_ap_check svc_ap_newer svc_ap_conf svc_ap_db svc_ap_dump svc_ap_fetch svc_ap_files svc_ap_instance svc_ap_module svc_ap_create svc_ap_history svc_ap_worker
-                      svc_ap_status svc_ap_status_view svc_ap_status_json svc_ap_status_prometheus svc_ap_status_page svc_ap_status_section) ],
+                      svc_ap_status svc_ap_status_view svc_ap_status_page svc_ap_status_json svc_ap_status_prometheus svc_ap_status_section) ],
     [ wiring    => qw(mod_MODULE) ],
 );
 my %layer;   # stem -> number
@@ -38,7 +38,7 @@ for my $n (0 .. $#layers) {
 my %includer = (
     'jansson.h'         => [qw(svc_json)],
     'zmq.h'             => [qw(svc_bus)],
-    'apr_dbd.h'         => [qw(svc_db svc_ap_db)],
+    'apr_dbd.h'         => [qw(svc_db svc_db_row svc_ap_db)],
     'mod_dbd.h'         => [qw(svc_ap_db)],
     'apr_thread_proc.h' => [qw(svc_ap_worker)],
 );

@@ -10,7 +10,7 @@ use TestSvc::Example;
 use TestSvc::Truth;
 
 # --- one machine
-for my $files (['shop.conf'], ['tickets.conf', 'orders.conf']) {
+for my $files (['shop.conf'], ['shop.conf', 'tuned.conf'], ['tickets.conf', 'orders.conf']) {
     my $server = TestSvc::Example->new($files)->put_users->start;
     dances($server, $server, join ' and ', @$files);
     wait_quiet($server);

@@ -24,7 +24,7 @@ for my $engine (qw(sqlite3 pgsql mysql)) {
     }
 }
 
-# The steps that were released stay as they are: whoever has run them cannot run them again.
+# Whoever upgrades from version to version ends up with what an empty database gets.
 for my $service (qw(tickets orders)) {
     my (undef, $all) = schema_tool(undef, '--driver', 'sqlite3', '--from', 0, $service, 'print');
     my ($last) = $all =~ / to (\d+)\.\n/;

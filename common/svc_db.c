@@ -154,6 +154,13 @@ svc_db_t *svc_db_adopt(const apr_dbd_driver_t *driver, apr_dbd_t *handle,
     return db;
 }
 
+int svc_db_has_moved(const svc_db_t *db)
+{
+    return db->engine == SVC_DB_SQLITE &&
+           svc_db_session_has_moved(
+               apr_dbd_native_handle(db->driver, db->handle));
+}
+
 svc_db_engine_t svc_db_engine(const svc_db_t *db)
 {
     return db->engine;

@@ -1,4 +1,5 @@
 # POST /api/orders beside POST /api/tickets, while either service follows the other; and how long the backlog takes.
+package Bench::Orders;
 use strict;
 use warnings FATAL => 'all';
 use Bench;

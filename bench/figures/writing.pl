@@ -1,4 +1,5 @@
 # POST /api/tickets beside SQLite itself, in batches and one transaction for each request, and beside pgbench.
+package Bench::Writing;
 use strict;
 use warnings FATAL => 'all';
 use Bench;

@@ -34,6 +34,7 @@ help:
 #: make test-long     the suites that take minutes: the network is cut for a minute (needs root)
 #: make test-console the page of make run, in Chromium
 #: make test-deb      the packages are made, installed in a copy of this system, upgraded and purged (needs root)
+#: make test-failover PostgreSQL's primary dies; its sessions are a pooler's
 #: make test-openapi  the Perl suites, each answer judged by docs/openapi.yaml (prism)
 #: make test-asan     unit tests and suites under AddressSanitizer and UBSan
 #: make test-mpms     the suites under event, worker and prefork
@@ -77,8 +78,8 @@ check-layout: all
 	@prove t/layout.t
 
 # What has to hold on each engine; the rest is the same code whatever the engine.
-CONTRACT = t/smoke.t t/tickets t/orders t/events t/schema t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t \
-           t/faults/server.t t/deploy
+CONTRACT = t/unit t/smoke.t t/tickets t/orders t/events t/schema t/real/broadway.t t/lifecycle/crash-points.t \
+           t/lifecycle/instances.t t/lifecycle/encoding.t t/faults/server.t t/deploy
 DATABASES = $(or $(DB),sqlite3 pgsql mysql)
 
 test: packages
@@ -88,14 +89,19 @@ test: packages
 CLUSTER = $(foreach db,$(filter-out sqlite3,$(DATABASES)),"$(db) t/cluster/machines.t") \
           $(if $(filter mysql,$(DATABASES)),"sqlite3 t/cluster/galera.t")
 
+POOLED = "pgsql PGBOUNCER=1 t/smoke.t t/tickets t/orders t/events/dance.t"
+
 test-all: packages-cluster
-	@t/engines.sh $(foreach db,$(DATABASES),"$(db) $(T)") $(if $(T),,$(CLUSTER))
+	@t/engines.sh $(foreach db,$(DATABASES),"$(db) $(T)") $(if $(T),,$(CLUSTER) $(if $(filter pgsql,$(DATABASES)),$(POOLED)))
 
 test-cluster: packages-cluster
 	@t/engines.sh $(CLUSTER)
 
 test-faults: packages
 	@t/engines.sh $(foreach db,$(DATABASES),"$(db) $(or $(T),t/faults t/root/faults)")
+
+test-failover: packages
+	@t/engines.sh "pgsql $(or $(T),t/failover)" $(if $(T),,$(POOLED))
 
 test-long: packages
 	@t/check.sh t/root/long
@@ -155,4 +161,4 @@ clean:
 	@rm -rf build run
 
 .PHONY: all help packages packages-build packages-run packages-cluster packages-bench run demo unit simulate check-layout schema test \
-        test-all test-faults test-cluster test-long test-console test-openapi test-asan test-mpms soak bench bench-memory install dist deb test-deb manual clean
+        test-all test-faults test-cluster test-failover test-long test-openapi test-asan test-mpms soak bench bench-memory install dist deb test-deb manual clean

@@ -5,7 +5,7 @@
 # Packages of npm are for the page /docs/ of make run, which is plain without, and for tests, which are left out where
 # they cannot be had, but for CI (CI=...).
 # apache2-bin and mariadb-server-core are servers without Debian's service around them: installing them starts nothing;
-# of PostgreSQL, no cluster is made.
+# of PostgreSQL, no cluster is made; PgBouncer is not started, now or at the next start of the machine.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -14,7 +14,7 @@ build="gcc libc6-dev make pkg-config apache2-bin apache2-dev libapr1-dev libapru
 tests="libapache2-mod-perl2 libwww-perl libhttp-message-perl libzmq-ffi-perl libdbi-perl libdbd-sqlite3-perl sqlite3 iproute2
        python3-zmq openssl libapache2-mod-auth-openidc libio-socket-ssl-perl liblwp-protocol-https-perl
        xsltproc mandoc groff-base libxml-libxml-perl"
-engines="postgresql libaprutil1-dbd-pgsql libdbd-pg-perl
+engines="postgresql pgbouncer libaprutil1-dbd-pgsql libdbd-pg-perl
          mariadb-server-core mariadb-client-core libaprutil1-dbd-mysql libdbd-mariadb-perl mariadb-client"
 galera="galera-4 rsync"
 browser="chromium"
@@ -42,6 +42,19 @@ no_cluster() {
     [ -e /etc/postgresql-common/createcluster.conf ] && return
     $as env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql-common &&
         $as sed -i 's/^#* *create_main_cluster *=.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
+}
+
+# Debian's package starts PgBouncer unless the machine's policy says no: ours does meanwhile, if it has none.
+quietly() {   # command...
+    case " $missing " in *" pgbouncer "*) ;; *) "$@"; return ;; esac
+    local policy=/usr/sbin/policy-rc.d ours= rc
+    if [ ! -e $policy ]; then
+        ours=1
+        printf '#!/bin/sh\nexit 101\n' | $as tee $policy >/dev/null && $as chmod 755 $policy || return
+    fi
+    "$@"; rc=$?
+    [ -z "$ours" ] || $as rm -f $policy
+    [ $rc = 0 ] && $as update-rc.d pgbouncer disable
 }
 
 packages_of_the_system() {
@@ -86,7 +99,7 @@ packages_of_the_system() {
     echo "need-packages: installing$missing"
     local log; log=$(mktemp) || exit 1
     trap "rm -f $log" EXIT
-    if ! { $as apt-get update && no_cluster && $as env DEBIAN_FRONTEND=noninteractive $command; } </dev/null >"$log" 2>&1; then
+    if ! { $as apt-get update && no_cluster && quietly $as env DEBIAN_FRONTEND=noninteractive $command; } </dev/null >"$log" 2>&1; then
         tail -n 15 "$log" >&2
         die "apt-get could not install them (above); try: apt-get update && $command"
     fi

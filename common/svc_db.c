@@ -154,6 +154,13 @@ svc_db_t *svc_db_adopt(const apr_dbd_driver_t *driver, apr_dbd_t *handle,
     return db;
 }
 
+int svc_db_has_moved(const svc_db_t *db)
+{
+    return db->engine == SVC_DB_SQLITE &&
+           svc_db_session_has_moved(
+               apr_dbd_native_handle(db->driver, db->handle));
+}
+
 svc_db_engine_t svc_db_engine(const svc_db_t *db)
 {
     return db->engine;
@@ -169,13 +176,10 @@ static void forget_statements(svc_db_t *db)
 
 /* May what just failed be tried again? Only outside a transaction, where nothing
  * is lost by it; inside one the writer starts the whole anew.
- *
- * SQLite says BUSY to one who opens, reads or begins while another process
- * recovers the log after a kill, or removes it as the last to close: that is
- * over soon (the driver may have waited already, up to 1.6 s each time).
+ * SQLite says BUSY to one who comes while another process recovers the log after a
+ * kill, or removes it as the last to close: that is over soon.
  * A session that was reset, or a schema that changed, makes prepared statements
- * fail for ever: they are forgotten, once. libpq's check replaces a session that
- * was lost by a new one. */
+ * fail for ever: they are forgotten, once. libpq replaces a lost session. */
 static int try_again(svc_db_t *db, const svc_err_t *err, apr_int64_t begin,
                      int *has_forgotten)
 {
@@ -219,7 +223,6 @@ svc_err_t *svc_db_begin(svc_db_t *db, apr_pool_t *pool)
     if (!err)
         err = svc_db_text(db, svc_db_session_begin(db->engine, db->is_pooled,
                                                    db->limit_s, pool), pool);
-
     db->in_transaction = !err;
     return err;
 }
@@ -243,9 +246,8 @@ int svc_db_was_undone(const svc_db_t *db)
     return db->was_undone;
 }
 
-/* The name is new each time, in this session: both modules share mod_dbd's, and
- * it may still know a statement that was forgotten here. Without one the driver
- * sends the text whenever it is executed, and no session needs to know it. */
+/* Its name is new: the session is both modules', and may still know a statement
+ * that was forgotten here. Without one the driver sends the text each time. */
 static svc_err_t *prepare(apr_dbd_prepared_t **out, svc_db_t *db,
                           const svc_db_sql_t *sql, apr_pool_t *pool)
 {
@@ -337,19 +339,20 @@ static svc_err_t *take_int(void *baton, const svc_db_row_t *row)
     return NULL;
 }
 
-/* PostgreSQL. Who answers is not who was connected to: a pooler is between. */
+/* PostgreSQL: learns who answers, and whether he will do. */
 static svc_err_t *greet(svc_db_t *db, apr_pool_t *pool)
 {
-    void *native = apr_dbd_native_handle(db->driver, db->handle);
-    apr_int64_t pid = 0;
-    execution_t run = { db, &svc_db_session_who, NULL, take_int, &pid, 0, NULL,
-                        pool, NULL };
+    svc_db_session_meeting_t meeting = {
+        apr_dbd_native_handle(db->driver, db->handle), 0, pool
+    };
+    execution_t run = { db, &svc_db_session_greeting, NULL, svc_db_session_meet,
+                        &meeting, 0, NULL, pool, NULL };
     svc_err_t *err;
 
-    svc_db_class_session(native);
+    svc_db_class_session(meeting.native);
     err = query(&run, NULL);
-    db->is_pooled = pid != svc_db_session_pid(native);
-    return err;
+    db->is_pooled = meeting.is_pooled;
+    return err ? err : run.refused;
 }
 
 /* Makes the session ours, if it is not. */

@@ -5,10 +5,12 @@
 #include "svc_db_session.h"
 
 #include <dlfcn.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
 
+#define SQLITE_HAS_MOVED 20 /* SQLITE_FCNTL_HAS_MOVED */
 #define MYSQL_DUPLICATE 1062
 #define MYSQL_NO_VARIABLE 1193
 #define OR_NOTHING " ON CONFLICT DO NOTHING"
@@ -70,17 +72,34 @@ const char *svc_db_session_params(svc_db_engine_t engine, const char *params,
     }
 }
 
-const svc_db_sql_t svc_db_session_who = {
-    "svc_db_who", SVC_DB_SAME("SELECT pg_backend_pid()")
+const svc_db_sql_t svc_db_session_greeting = {
+    "svc_db_greeting",
+    SVC_DB_SAME("SELECT pg_backend_pid(), current_setting('server_encoding')")
 };
 
-int svc_db_session_pid(void *native)
+/* Of the process that was connected to. */
+static int pid_of_pgsql(void *native)
 {
     int (*pid_of)(void *);
     void *symbol = dlsym(RTLD_DEFAULT, "PQbackendPID");
 
     memcpy(&pid_of, &symbol, sizeof(symbol));
     return native && symbol ? pid_of(native) : 0;
+}
+
+svc_err_t *svc_db_session_meet(void *baton, const svc_db_row_t *row)
+{
+    svc_db_session_meeting_t *meeting = baton;
+    const char *encoding = svc_db_row_text(row, 1);
+
+    meeting->is_pooled = svc_db_row_int(row, 0) != pid_of_pgsql(meeting->native);
+    if (encoding && strcmp(encoding, "UTF8") == 0)
+        return NULL;
+    return svc_err_ours(meeting->pool, SVC_ERR_UNAVAILABLE,
+                        "The database is not available",
+                        "the database has the encoding %s, in which not every "
+                        "title can be kept: make one with ENCODING 'UTF8'",
+                        encoding ? encoding : "(none)");
 }
 
 /* A number of seconds as text. */
@@ -211,6 +230,18 @@ svc_err_t *svc_db_session_log(svc_db_session_log_t *log, void *native,
     log->done = -SVC_DB_SESSION_LOG_PAGES;
     set_hook(native, note_log, log);
     return NULL;
+}
+
+int svc_db_session_has_moved(void *native)
+{
+    int (*control)(void *, const char *, int, void *);
+    void *symbol = dlsym(RTLD_DEFAULT, "sqlite3_file_control");
+    int has_moved = 0;
+
+    memcpy(&control, &symbol, sizeof(symbol));
+    if (symbol)
+        control(native, "main", SQLITE_HAS_MOVED, &has_moved);
+    return has_moved;
 }
 
 int svc_db_session_socket(svc_db_engine_t engine, void *native)

@@ -10,10 +10,17 @@
 const char *svc_db_session_params(svc_db_engine_t engine, const char *params,
                                   apr_pool_t *pool);
 
-/* PostgreSQL: gives the pid of the process that answers; and the one that NATIVE,
- * the PGconn, was connected to. They differ when a pooler is between. */
-extern const svc_db_sql_t svc_db_session_who;
-int svc_db_session_pid(void *native);
+/* PostgreSQL: what is asked before anything else. Its one row tells a meeting
+ * whether a pooler is between, for the process that answers is not the one that
+ * was connected to; an error says why the database cannot be used. */
+typedef struct svc_db_session_meeting_t {
+    void *native;   /* the PGconn */
+    int is_pooled;  /* out */
+    apr_pool_t *pool;
+} svc_db_session_meeting_t;
+
+extern const svc_db_sql_t svc_db_session_greeting;
+svc_err_t *svc_db_session_meet(void *baton, const svc_db_row_t *row);
 
 /* What is sent first, one by one; ends with NULL. It has the limit of
  * SVC_DB_LIMIT_S for each statement. With IS_POOLED only what a
@@ -64,6 +71,9 @@ typedef struct svc_db_session_log_t {
  * its own then. */
 svc_err_t *svc_db_session_log(svc_db_session_log_t *log, void *native,
                               apr_pool_t *pool);
+
+/* SQLite: is the file that NATIVE has open not the one that has its name now? */
+int svc_db_session_has_moved(void *native);
 
 /* The socket of a driver's own connection, NATIVE; -1: not known. The drivers'
  * libraries are loaded with their symbols visible, so nothing is linked. */

@@ -12,10 +12,14 @@
 #include "svc_db_place.h"
 #include "svc_lock.h"
 #include "svc_log.h"
+#include "svc_outage.h"
 #include "svc_queue.h"
 #include "svc_time.h"
 
 #define MAX_BATCH 256
+#define PAUSE_MS 5
+#define AWAY_MOST 6            /* 320 ms: until the database is back */
+#define CONFLICT_MOST 2        /* 20 ms: whoever has won is done by then */
 #define REOPEN_MS 500          /* between attempts to reach the database */
 
 struct svc_writer_t {
@@ -31,6 +35,7 @@ struct svc_writer_t {
     svc_err_t *down; /* why the database cannot be reached; NULL: it can */
     int is_behind; /* its tables are not there or old, and left so */
     int was_behind; /* that is what was said of it */
+    svc_outage_t outage; /* of the database */
     svc_db_t *db;    /* NULL: not connected */
     svc_lock_t *lock; /* NULL: the engine needs none, or not opened yet */
 };
@@ -199,11 +204,16 @@ static void settle(svc_writer_t *writer, svc_err_t *err)
     const char *why = err && err->detail ? err->detail
                                          : err ? err->message : NULL;
     int was_down = writer->down != NULL;
+    const char *outage = NULL;
     int is_first = !writer->was_ready;
     int is_news = err &&
                   (!was_down || writer->is_behind != writer->was_behind);
 
     writer->was_behind = writer->is_behind;
+    if (err)
+        svc_outage_begins(&writer->outage);
+    else
+        outage = svc_outage_ends(&writer->outage, writer->scratch);
     apr_thread_mutex_lock(writer->mutex);
     if (is_news)
         writer->down = svc_err_copy(err, writer->pool);
@@ -225,8 +235,9 @@ static void settle(svc_writer_t *writer, svc_err_t *err)
                 file ? file : writer->config->driver, why);
     else if (!err && (is_first || was_down))
         svc_log(was_down ? SVC_LOG_NOTICE : SVC_LOG_INFO,
-                "SVC003: %s: database ready (%s)", name,
-                writer->config->driver);
+                "SVC003: %s: database ready (%s)%s%s", name,
+                writer->config->driver, outage ? ", " : "",
+                outage ? outage : "");
 }
 
 static void reconnect(svc_writer_t *writer)
@@ -270,9 +281,10 @@ static svc_err_t *attempt(svc_writer_t *writer, svc_command_t **batch,
     return err ? err : svc_stream_commit(tx);
 }
 
-static void pause_before(int tries)
+/* Twice as long after each of the first MOST tries. */
+static void pause_before(int tries, int most)
 {
-    int ms = 5 << (tries < 6 ? tries : 6);
+    int ms = PAUSE_MS << (tries < most ? tries : most);
 
     /* Jitter, against lockstep; rand() would give all processes the same. */
     apr_sleep((ms / 2 + apr_time_now() % ms) * 1000);
@@ -317,7 +329,7 @@ static svc_err_t *recover(int *committed, svc_writer_t *writer,
             return NULL;
         if (svc_time_ticks() >= deadline)
             return unknown(err, writer->scratch);
-        pause_before(tries++);
+        pause_before(tries++, AWAY_MOST);
     }
 }
 
@@ -355,7 +367,8 @@ static void carry_out(svc_writer_t *writer, svc_command_t **batch, int count)
         if ((err->kind != SVC_ERR_RETRY && err->kind != SVC_ERR_INTERNAL) ||
             svc_time_ticks() >= deadline)
             break;
-        pause_before(tries);
+        pause_before(tries, writer->db && svc_db_was_undone(writer->db)
+                                ? CONFLICT_MOST : AWAY_MOST);
     }
     if (!err || committed) {
         atomic_fetch_add(&writer->config->stats->batches, 1);

@@ -134,7 +134,10 @@ mysql)   others="SQLite|PostgreSQL" ;;
 esac
 kept=()
 for suite in "${suites[@]}"; do
-    case $suite in *.t) head -n 12 "$suite" | grep -q -E "^# Of ($others) only" && continue ;; esac
+    case $suite in
+    *.t)          head -n 12 "$suite" | grep -q -E "^# Of ($others) only" && continue ;;
+    build/unit/*) head -n 12 "t/unit/${suite##*/}.c" | grep -q -E "^ \* Of ($others) only" && continue ;;
+    esac
     kept+=("$suite")
 done
 suites=("${kept[@]}")

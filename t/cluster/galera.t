@@ -13,7 +13,7 @@ use TestSvc::Truth;
 
 my @name = ('the first node', 'the second node', 'the third node');
 my @services = qw(tickets orders);
-my $away = qr/SVC0(?:03|1[01]|35|4[01]|60)|DBD|AH006\d\d/;   # what httpd says while its node is not there
+my $away = qr/SVC0(?:03|1[01]|35|4[01]|60)|SVC033: .* The database is not available|DBD|AH006\d\d/;   # what httpd says while its node is not there
 
 my $begun = time;
 sub note_time { note sprintf '%6.1f s: %s', time - $begun, $_[0] }

@@ -6,7 +6,8 @@ import { $, clock, el, keep, message, money, short, showErrors } from './view.js
 const PAGE = 20, CLOSED = 8;   // tickets in a page; orders shown that are over
 const tickets = { shown: [], more: null, editing: null };
 let orders = [];
-let search, loading;           // AbortControllers of what is being asked
+let search, loading;           // AbortControllers of what is being asked, else undefined
+const again = { tickets: false, orders: false };   // something happened meanwhile
 
 const kept = (() => { try { return JSON.parse(sessionStorage.getItem('console')) || {}; } catch (e) { return {}; } })();
 function remember(what) {
@@ -84,7 +85,15 @@ async function loadTickets(more) {
     if (!(e instanceof Trouble)) throw e;
     if (e.status === 400 && !showErrors($('search'), e.errors).length) return;
     if (e.status) message('bad', 'The tickets could not be read. ' + e.message, ['Try again', () => loadTickets(more)]);
-  }                                     // without an answer: events.js says so
+  } finally {                           // without an answer: events.js says so
+    if (search === mine) { search = undefined; if (again.tickets) refresh('tickets'); }
+  }
+}
+
+// What is being read is not given up for an event: a long search would never end, "more" would be lost.
+function refresh(what) {
+  again[what] = Boolean(what === 'tickets' ? search : loading);
+  if (!again[what]) (what === 'tickets' ? loadTickets : loadOrders)();
 }
 
 function drawTickets() {
@@ -94,7 +103,8 @@ function drawTickets() {
     make: ticket => tickets.editing === ticket.id ? editRow(ticket) : ticketRow(ticket),
   });
   $('more').hidden = !tickets.more;
-  $('shown').textContent = tickets.shown.length ? `${tickets.shown.length} shown${tickets.more ? ', there are more' : ''}` : '';
+  const count = tickets.shown.length ? `${tickets.shown.length} shown${tickets.more ? ', there are more' : ''}` : '';
+  if ($('shown').textContent !== count) $('shown').textContent = count;   // it is read out when it changes
   $('none').hidden = tickets.shown.length > 0;
   if (!tickets.shown.length) $('none').replaceChildren(...(filtered() ? nothingFound() : nothingThere()));
 }
@@ -204,6 +214,8 @@ async function loadOrders() {
     if (mine.signal.aborted) return;
     if (!(e instanceof Trouble)) throw e;
     if (e.status) message('bad', `The orders of ${user} could not be read. ${e.message}`, ['Try again', loadOrders]);
+  } finally {
+    if (loading === mine) { loading = undefined; if (again.orders) refresh('orders'); }
   }
 }
 
@@ -268,6 +280,6 @@ setInterval(() => { if (!document.hidden) tick(); }, 250);
 loadTickets();
 loadOrders();
 follow(services => {
-  if (services.includes('tickets')) loadTickets();
-  if (services.length) loadOrders();   // an order tells its ticket's title
+  if (services.includes('tickets')) refresh('tickets');
+  if (services.length) refresh('orders');   // an order tells its ticket's title
 });

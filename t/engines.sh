@@ -14,7 +14,7 @@ for run; do
     for word in "${words[@]:1}"; do
         case $word in [A-Z]*=*) settings+=("$word") ;; *) suites+=("$word") ;; esac
     done
-    env DB="${words[0]}" "${settings[@]}" t/check.sh "${suites[@]}" 2>&1 | tee "$log" | sed "s/^[0-9]* passed, [0-9]* failed$/${words[0]}: &/"
+    env DB="${words[0]}" "${settings[@]}" t/check.sh "${suites[@]}" 2>&1 | tee "$log" | sed -u "s/^[0-9]* passed, [0-9]* failed$/${words[0]}: &/"
     read -r p f < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log") || { p=0 f=1; }
     passed=$((passed + p)) failed=$((failed + f))
 done

@@ -11,6 +11,7 @@ use File::Temp ();
 use JSON::PP ();
 use MIME::Base64 'encode_base64url';
 use POSIX ();
+use TestSvc::Database ();
 use TestSvc::Event 'new_keys';
 use parent 'TestSvc::Server';
 
@@ -21,7 +22,10 @@ my $Json = JSON::PP->new->utf8->canonical;
 
 sub new {   # $files: of conf/, in the order in which they are included
     my ($class, $files, %opt) = @_;
-    my $self = $class->SUPER::new(modules => [], site => '', apis => '', %opt);
+    # As it stands: on SQLite, unless it is about a server.
+    my $of_server = grep { read_conf($_) =~ /^\s*DBDriver (?!sqlite3)/m } @$files;
+    my $self = $class->SUPER::new(modules => [], site => '', apis => '',
+        $of_server ? () : (engine => TestSvc::Database->new('sqlite3')), %opt);
     mkdir "$self->{dir}/$_" or croak "$_: $!" for 'etc', 'etc/shop';
     $self->example($_) for @$files;
     $self->write_conf(conf => join '', $self->{conf}, map { /\.conf\z/ ? "Include etc/shop/$_\n" : () } @$files);
@@ -36,10 +40,16 @@ sub machines {
         sort keys %hosts;
 }
 
+sub read_conf {
+    my ($name) = @_;
+    open my $in, '<', "$Conf/$name" or croak "conf/$name: $!";
+    local $/;
+    return scalar <$in>;
+}
+
 sub example {   # a copy of conf/NAME, where `make install` has it
     my ($self, $name) = @_;
-    open my $in, '<', "$Conf/$name" or croak "conf/$name: $!";
-    my $text = do { local $/; <$in> };
+    my $text = read_conf($name);
     if ($name =~ /\.conf\z/) {
         for ($text) {
             s{\bmodules/(mod_(?:tickets|orders)\.so)}{\@build\@/$1}g;

@@ -32,6 +32,7 @@ help:
 #: make test-cluster  several httpd on one database: PostgreSQL, MariaDB; and on three nodes of Galera
 #: make test-faults   what a database can do to us while there is trade, on each engine: killed, hangs, full, slow
 #: make test-long     the suites that take minutes: the network is cut for a minute (needs root)
+#: make test-console the page of make run, in Chromium
 #: make test-deb      the packages are made, installed in a copy of this system, upgraded and purged (needs root)
 #: make test-failover PostgreSQL's primary dies; its sessions are a pooler's
 #: make test-openapi  the Perl suites, each answer judged by docs/openapi.yaml (prism)
@@ -77,8 +78,8 @@ check-layout: all
 	@prove t/layout.t
 
 # What has to hold on each engine; the rest is the same code whatever the engine.
-CONTRACT = t/smoke.t t/tickets t/orders t/events t/schema t/real/broadway.t t/lifecycle/crash-points.t t/lifecycle/instances.t t/lifecycle/encoding.t \
-           t/faults/server.t t/deploy
+CONTRACT = t/unit t/smoke.t t/tickets t/orders t/events t/schema t/real/broadway.t t/lifecycle/crash-points.t \
+           t/lifecycle/instances.t t/lifecycle/encoding.t t/faults/server.t t/deploy
 DATABASES = $(or $(DB),sqlite3 pgsql mysql)
 
 test: packages
@@ -104,6 +105,10 @@ test-failover: packages
 
 test-long: packages
 	@t/check.sh t/root/long
+
+test-console:
+	@bin/need-packages.sh console
+	@t/check.sh t/console
 
 test-deb: packages
 	@bin/need-packages.sh deb

@@ -1,7 +1,7 @@
 #!/bin/bash
-# need-packages.sh build|run|test|cluster|deb [PACKAGE]...: make sure that what building (build), running (run), or also
-# testing (test), on SQLite, PostgreSQL and MariaDB, also on a cluster of MariaDB (cluster), or packaging (deb) needs is
-# installed. Quick and silent when it is. Where apt-get is not possible: one sentence, and non-zero.
+# need-packages.sh build|run|test|cluster|console|deb [PACKAGE]...: make sure that what building (build), running (run),
+# or also testing (test), on SQLite, PostgreSQL and MariaDB, also on a cluster of MariaDB (cluster), testing the page of
+# make run in a browser (console), or packaging (deb) needs is installed. Quick and silent when it is. Where apt-get is not possible: one sentence, and non-zero.
 # Packages of npm are for the page /docs/ of make run, which is plain without, and for tests, which are left out where
 # they cannot be had, but for CI (CI=...).
 # apache2-bin and mariadb-server-core are servers without Debian's service around them: installing them starts nothing;
@@ -17,6 +17,7 @@ tests="libapache2-mod-perl2 libwww-perl libhttp-message-perl libzmq-ffi-perl lib
 engines="postgresql pgbouncer libaprutil1-dbd-pgsql libdbd-pg-perl
          mariadb-server-core mariadb-client-core libaprutil1-dbd-mysql libdbd-mariadb-perl mariadb-client"
 galera="galera-4 rsync"
+browser="chromium"
 deb="dpkg-dev debhelper xsltproc lintian"
 # Node may have come from elsewhere: Debian's packages would not go with it.
 command -v node >/dev/null || tests="$tests nodejs"
@@ -28,8 +29,9 @@ case ${1:-} in
 build|run) wanted=$build ;;
 test)  wanted="$build $tests $engines" ;;
 cluster) wanted="$build $tests $engines $galera" ;;
+console) wanted="$build $tests $browser" ;;
 deb)   wanted="$build $deb" ;;
-*)     die "say build, run, test, cluster or deb" ;;
+*)     die "say build, run, test, cluster, console or deb" ;;
 esac
 purpose=$1; shift
 wanted="$wanted $*"
@@ -62,13 +64,14 @@ packages_of_the_system() {
             command -v $tool >/dev/null || missing="$missing $tool"
         done
         for lib in jansson libzmq; do pkg-config --exists $lib 2>/dev/null || missing="$missing $lib(headers)"; done
-        if [ "$purpose" = test ] || [ "$purpose" = cluster ]; then
+        if [ "$purpose" = test ] || [ "$purpose" = cluster ] || [ "$purpose" = console ]; then
             for module in Apache::Test LWP::UserAgent LWP::Protocol::https ZMQ::FFI DBD::SQLite XML::LibXML; do
                 perl -M$module -e 1 2>/dev/null || missing="$missing perl($module)"
             done
             for tool in openssl xsltproc mandoc groff; do command -v $tool >/dev/null || missing="$missing $tool"; done
             python3 -c 'import zmq' 2>/dev/null || missing="$missing python3(pyzmq)"
         fi
+        if [ "$purpose" = console ]; then command -v chromium >/dev/null || missing="$missing chromium"; fi
         if [ "$purpose" = cluster ]; then
             command -v rsync >/dev/null || missing="$missing rsync"
             command -v wsrep_sst_rsync >/dev/null || missing="$missing wsrep_sst_rsync(MariaDB)"
@@ -130,6 +133,7 @@ packages_of_node() {   # folder, what is missing without
 packages_of_the_system
 case $purpose in
 cluster) state_transfer ;;
+console) packages_of_node t/console "the tests that need it are left out" ;;
 run)
     if command -v npm >/dev/null; then
         packages_of_node docs/viewer "/docs/ will be a plain page"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # bin/run.sh: build, then run both modules in the foreground on http://127.0.0.1:$PORT until Ctrl-C or SIGTERM.
 # Everything it writes is under $RUN (default run/): httpd.conf, users, data/shop.db, logs. The data stay for the
-# next time. As root, httpd's children run as www-data. /docs/ shows docs/openapi.yaml, in the viewer of docs/viewer/ if
+# next time. As root, httpd's children run as www-data. / shows examples/console/, both at work. /docs/ shows docs/openapi.yaml, in the viewer of docs/viewer/ if
 # that is installed (bin/need-packages.sh run).
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -65,6 +65,7 @@ if [ $page = index.html ]; then
     cp $viewer/swagger-ui.css $viewer/swagger-ui-bundle.js $viewer/swagger-ui-bundle.js.LICENSE.txt $viewer/favicon-32x32.png \
        $viewer/LICENSE $viewer/NOTICE "$run/htdocs/docs/" || die "cannot write $run/htdocs/docs"
 fi
+cp examples/console/* "$run/htdocs/" || die "cannot write $run/htdocs"   # the page at /
 chmod -R a+rX "$run/htdocs" || die "cannot open $run/htdocs"
 "$server" -f "$run/httpd.conf" -t >"$run/logs/configtest" 2>&1 ||
     die "httpd refuses the configuration: $(cat "$run/logs/configtest")"
@@ -89,6 +90,7 @@ cat <<TEXT
 
 mod_tickets and mod_orders run on $url (Ctrl-C stops).
 Users: alice, bob, carol, and payments, who may say what was paid; password: secret. Data: $run/data/shop.db. Log: $run/logs/error_log
+See both at work, in a browser: $url/
 The API to read and to try: $url/docs/
 How they are: $url/status/tickets and $url/status/orders
 Events: tickets on tcp://127.0.0.1:$events, orders on tcp://127.0.0.1:$((events + 2))

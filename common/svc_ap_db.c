@@ -96,17 +96,35 @@ static void count(svc_ap_db_gate_t *gate, const ap_dbd_t *record)
     apr_pool_cleanup_register(record->pool, gate, lose, apr_pool_cleanup_null);
 }
 
-/* The wrapper of a pooled connection is kept with it. */
-static svc_db_t *wrapper(const ap_dbd_t *record, const char *service)
+static apr_status_t close_own(void *db)
 {
-    void *db = NULL;
+    svc_db_close(db);
+    return APR_SUCCESS;
+}
 
-    apr_pool_userdata_get(&db, service, record->pool);
-    if (!db) {
-        db = svc_db_adopt(record->driver, record->handle, record->pool);
-        apr_pool_userdata_setn(db, service, NULL, record->pool);
+/* The wrapper of a pooled connection is kept with it. mod_dbd opens one when a
+ * process begins, maybe on a file that is replaced by the time that the database
+ * is ready, and never gives it up: then one of our own stands for it. */
+static svc_err_t *wrapper(svc_db_t **out, const svc_ap_db_gate_t *gate,
+                          const ap_dbd_t *record, const char *service,
+                          apr_pool_t *pool)
+{
+    void *known = NULL;
+    svc_err_t *err;
+
+    apr_pool_userdata_get(&known, service, record->pool);
+    *out = known;
+    if (known)
+        return NULL;
+    *out = svc_db_adopt(record->driver, record->handle, record->pool);
+    if (svc_db_has_moved(*out)) {
+        if ((err = svc_db_open(out, gate->driver, gate->params, record->pool,
+                               pool)))
+            return err;
+        apr_pool_pre_cleanup_register(record->pool, *out, close_own);
     }
-    return db;
+    apr_pool_userdata_setn(*out, service, NULL, record->pool);
+    return NULL;
 }
 
 /* Will mod_dbd find the server, if it has to open a connection? While it does it
@@ -158,6 +176,7 @@ svc_err_t *svc_ap_db_borrow(svc_ap_db_loan_t *loan, svc_ap_db_gate_t *gate,
                             apr_pool_t *pool)
 {
     ap_dbd_t *record;
+    svc_err_t *err;
 
     if (!enter(gate))
         return svc_err_ours(pool, SVC_ERR_UNAVAILABLE,
@@ -175,8 +194,9 @@ svc_err_t *svc_ap_db_borrow(svc_ap_db_loan_t *loan, svc_ap_db_gate_t *gate,
                             "mod_dbd has no connection to give");
     }
     loan->record = record;
-    loan->db = wrapper(record, service);
-    return NULL;
+    if ((err = wrapper(&loan->db, gate, record, service, pool)))
+        svc_ap_db_give_back(loan);
+    return err;
 }
 
 void svc_ap_db_give_back(svc_ap_db_loan_t *loan)

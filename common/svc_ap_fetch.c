@@ -10,6 +10,9 @@
 #include "svc_ap_worker.h"
 #include "svc_time.h"
 
+#define MAX_LEADERS 4  /* statements at the same time */
+#define FOR_ANOTHER 12 /* so many wait when one more of them is worth it */
+
 /* What one statement brought, kept until the last who waited for it is done. */
 typedef struct batch_t {
     apr_pool_t *pool;
@@ -36,7 +39,8 @@ typedef struct waiter_t {
 struct svc_ap_fetch_t {
     apr_thread_mutex_t *mutex; /* of all below, and of those in the list */
     waiter_t *first, **last;
-    int is_led; /* somebody asks, or is about to; else the list is empty */
+    int waiting; /* in the list */
+    int leaders; /* those who ask, or are about to; 0: the list is empty */
 };
 
 svc_ap_fetch_t *svc_ap_fetch_create(svc_db_engine_t engine, int is_threaded,
@@ -88,18 +92,23 @@ static waiter_t *take(svc_ap_fetch_t *fetch, state_t state)
     fetch->first = waiter->next;
     if (!fetch->first)
         fetch->last = &fetch->first;
+    fetch->waiting--;
     waiter->state = state;
     return waiter;
 }
 
-/* It is the turn of the next in the list, and of those who came after it. */
+/* It is the turn of the next in the list, and of those who came after it; unless
+ * they are few, and another will come to them. */
 static void pass_on(svc_ap_fetch_t *fetch)
 {
-    waiter_t *waiter = take(fetch, LEADS);
+    waiter_t *waiter = NULL;
 
-    fetch->is_led = waiter != NULL;
+    if (fetch->leaders == 1 || fetch->waiting >= FOR_ANOTHER)
+        waiter = take(fetch, LEADS);
     if (waiter)
         apr_thread_cond_signal(waiter->changed);
+    else
+        fetch->leaders--;
 }
 
 /* Asks for SELF and those who wait, and hands out the answers. The mutex is held,
@@ -148,6 +157,7 @@ static void withdraw(svc_ap_fetch_t *fetch, waiter_t *waiter)
     while (*at != waiter)
         at = &(*at)->next;
     *at = waiter->next;
+    fetch->waiting--;
     if (fetch->last == &waiter->next)
         fetch->last = at;
 }
@@ -165,6 +175,7 @@ static int wait_turn(svc_ap_fetch_t *fetch, waiter_t *waiter,
         abort(); /* out of memory */
     *fetch->last = waiter;
     fetch->last = &waiter->next;
+    fetch->waiting++;
     while (waiter->state == QUEUED && (left = deadline - svc_time_ticks()) > 0)
         apr_thread_cond_timedwait(waiter->changed, fetch->mutex, left * 1000);
     if (waiter->state == QUEUED) {
@@ -186,12 +197,12 @@ static svc_err_t *read_together(const void **row, svc_ap_fetch_t *fetch,
     int is_in = 1;
 
     apr_thread_mutex_lock(fetch->mutex);
-    if (fetch->is_led) {
-        is_in = wait_turn(fetch, &waiter, r);
-    } else {
-        fetch->is_led = 1;
+    if (fetch->leaders == 0 || (fetch->leaders < MAX_LEADERS &&
+                                fetch->waiting >= FOR_ANOTHER)) {
+        fetch->leaders++;
         waiter.state = LEADS;
-    }
+    } else
+        is_in = wait_turn(fetch, &waiter, r);
     if (waiter.state == LEADS)
         lead(fetch, &waiter, instance, fn, r);
     apr_thread_mutex_unlock(fetch->mutex);

@@ -1,6 +1,7 @@
 /* svc_ap_http: see the header. */
 #include "svc_ap_http.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include <apr_buckets.h>
@@ -12,7 +13,10 @@
 #include <util_filter.h>
 #include <util_script.h>
 
+#include "svc_time.h"
+
 #define PROBLEM_TYPE "application/problem+json"
+#define MAX_FAILURE_LINES 5 /* of a process in a second */
 
 /* --- requests ---------------------------------------------------------------- */
 
@@ -308,6 +312,34 @@ void svc_ap_http_challenge(request_rec *r)
                                     name ? name : "api"));
 }
 
+/* While the database is away every request fails: a few lines in a second say so,
+ * and the next one says how many there were besides. */
+static void log_failure(request_rec *r, const svc_ap_service_t *service,
+                        const svc_err_t *err)
+{
+    static atomic_llong second; /* that is counted */
+    static atomic_int logged, left_out;
+    long long now = svc_time_ticks() / 1000, before = second;
+    int others = 0, is_new = now != before &&
+                             atomic_compare_exchange_strong(&second, &before,
+                                                            now);
+
+    if (is_new) {
+        atomic_store(&logged, 0);
+        others = atomic_exchange(&left_out, 0);
+    }
+    if (atomic_fetch_add(&logged, 1) >= MAX_FAILURE_LINES) {
+        atomic_fetch_add(&left_out, 1);
+        return;
+    }
+    ap_log_rerror_(__FILE__, __LINE__, service->module->module_index,
+                   APLOG_ERR, 0, r, "SVC060: %s %s: %s: %s%s", r->method,
+                   r->uri, err->message, err->detail ? err->detail : "",
+                   others ? apr_psprintf(r->pool, " (and %d more before)",
+                                         others)
+                          : "");
+}
+
 void svc_ap_http_send_error(request_rec *r, const svc_ap_service_t *service,
                             const svc_err_t *err)
 {
@@ -318,9 +350,7 @@ void svc_ap_http_send_error(request_rec *r, const svc_ap_service_t *service,
                                r->pool);
 
     if (status >= 500)
-        ap_log_rerror_(__FILE__, __LINE__, service->module->module_index,
-                       APLOG_ERR, 0, r, "SVC060: %s %s: %s: %s", r->method,
-                       r->uri, err->message, err->detail ? err->detail : "");
+        log_failure(r, service, err);
     else
         ap_log_rerror_(__FILE__, __LINE__, service->module->module_index,
                        APLOG_INFO, 0, r, "SVC061: %s %s: %d %s", r->method,

@@ -55,18 +55,17 @@ void svc_ap_module_child_init(const apr_array_header_t *instances,
 int svc_ap_module_translate_name(request_rec *r,
                                  const svc_ap_service_t *service)
 {
-    svc_ap_conf_dir_t *dir =
+    const svc_ap_conf_dir_t *dir =
         ap_get_module_config(r->per_dir_config, service->module);
 
     /* Before map_to_storage httpd forgets the Locations, until it is over. */
     if (dir->is_api == 1 && dir->base)
-        ap_set_module_config(r->request_config, service->module, dir);
+        apr_table_setn(r->notes, service->module_name, dir->base);
     return DECLINED;
 }
 
 int svc_ap_module_map_to_storage(const request_rec *r,
                                  const svc_ap_service_t *service)
 {
-    return ap_get_module_config(r->request_config, service->module) ? OK
-                                                                    : DECLINED;
+    return apr_table_get(r->notes, service->module_name) ? OK : DECLINED;
 }

@@ -204,12 +204,14 @@ static void begin(svc_ap_request_t *request, request_rec *r,
     request->route = SVC_AP_ROUTE_OTHER;
 }
 
+/* What a request that was counted has for its configuration, in place of what
+ * svc_ap_module_translate_name has put there. */
+static char counted;
+
 /* A request is counted once, whichever hook sees its end. */
 static void count(const svc_ap_request_t *request,
                   const svc_ap_service_t *service, int status, apr_int64_t us)
 {
-    static char counted;
-
     ap_set_module_config(request->r->request_config, service->module, &counted);
     if (request->instance)
         svc_stats_request(request->instance->stats, request->route, status,
@@ -250,7 +252,8 @@ void svc_ap_route_note(request_rec *r, const svc_ap_service_t *service)
     request_rec *at;
 
     for (at = r; at; at = at->next) {
-        if (ap_get_module_config(at->request_config, service->module))
+        if (ap_get_module_config(at->request_config, service->module) ==
+            &counted)
             return; /* the handler has seen it */
     }
     if (!dir || dir->is_api != 1)

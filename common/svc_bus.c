@@ -236,6 +236,10 @@ static void heed(const svc_bus_t *bus, svc_bus_socket_t *socket, int event)
 {
     if (event & FAILED_EVENTS)
         count_failure(bus, socket, event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH);
+    if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED &&
+        socket->failures >= MAX_FAILURES)
+        svc_log(SVC_LOG_NOTICE, "SVC042: %s: %s lets this service in now",
+                bus->name, socket->endpoint);
     if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
         socket->failures = socket->is_refused = 0;
     socket->heal_at = 0;

@@ -154,6 +154,13 @@ svc_db_t *svc_db_adopt(const apr_dbd_driver_t *driver, apr_dbd_t *handle,
     return db;
 }
 
+int svc_db_has_moved(const svc_db_t *db)
+{
+    return db->engine == SVC_DB_SQLITE &&
+           svc_db_session_has_moved(
+               apr_dbd_native_handle(db->driver, db->handle));
+}
+
 svc_db_engine_t svc_db_engine(const svc_db_t *db)
 {
     return db->engine;
@@ -216,7 +223,6 @@ svc_err_t *svc_db_begin(svc_db_t *db, apr_pool_t *pool)
     if (!err)
         err = svc_db_text(db, svc_db_session_begin(db->engine, db->is_pooled,
                                                    db->limit_s, pool), pool);
-
     db->in_transaction = !err;
     return err;
 }
@@ -240,9 +246,8 @@ int svc_db_was_undone(const svc_db_t *db)
     return db->was_undone;
 }
 
-/* The name is new each time, in this session: both modules share mod_dbd's, and
- * it may still know a statement that was forgotten here. Without one the driver
- * sends the text whenever it is executed, and no session needs to know it. */
+/* Its name is new: the session is both modules', and may still know a statement
+ * that was forgotten here. Without one the driver sends the text each time. */
 static svc_err_t *prepare(apr_dbd_prepared_t **out, svc_db_t *db,
                           const svc_db_sql_t *sql, apr_pool_t *pool)
 {

@@ -46,6 +46,10 @@ void svc_db_close(svc_db_t *db);
 svc_db_t *svc_db_adopt(const struct apr_dbd_driver_t *driver,
                        struct apr_dbd_t *handle, apr_pool_t *pool);
 
+/* A file of SQLite that was replaced since it was opened: nothing that is in the
+ * database now will be seen. Never of a server. */
+int svc_db_has_moved(const svc_db_t *db);
+
 svc_db_engine_t svc_db_engine(const svc_db_t *db);
 
 /* Runs SQL given as text, without a result; "" only makes the session ours. */

@@ -10,6 +10,7 @@
 
 #include <apr_strings.h>
 
+#define SQLITE_HAS_MOVED 20 /* SQLITE_FCNTL_HAS_MOVED */
 #define MYSQL_DUPLICATE 1062
 #define MYSQL_NO_VARIABLE 1193
 #define OR_NOTHING " ON CONFLICT DO NOTHING"
@@ -229,6 +230,18 @@ svc_err_t *svc_db_session_log(svc_db_session_log_t *log, void *native,
     log->done = -SVC_DB_SESSION_LOG_PAGES;
     set_hook(native, note_log, log);
     return NULL;
+}
+
+int svc_db_session_has_moved(void *native)
+{
+    int (*control)(void *, const char *, int, void *);
+    void *symbol = dlsym(RTLD_DEFAULT, "sqlite3_file_control");
+    int has_moved = 0;
+
+    memcpy(&control, &symbol, sizeof(symbol));
+    if (symbol)
+        control(native, "main", SQLITE_HAS_MOVED, &has_moved);
+    return has_moved;
 }
 
 int svc_db_session_socket(svc_db_engine_t engine, void *native)

@@ -72,6 +72,9 @@ typedef struct svc_db_session_log_t {
 svc_err_t *svc_db_session_log(svc_db_session_log_t *log, void *native,
                               apr_pool_t *pool);
 
+/* SQLite: is the file that NATIVE has open not the one that has its name now? */
+int svc_db_session_has_moved(void *native);
+
 /* The socket of a driver's own connection, NATIVE; -1: not known. The drivers'
  * libraries are loaded with their symbols visible, so nothing is linked. */
 int svc_db_session_socket(svc_db_engine_t engine, void *native);

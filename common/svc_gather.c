@@ -4,6 +4,7 @@
 #include <apr_strings.h>
 
 #include "svc_log.h"
+#include "svc_outage.h"
 #include "svc_recent.h"
 
 #define MAX_BATCH 2000   /* events gathered for one transaction */
@@ -21,7 +22,7 @@ struct svc_gather_t {
     svc_batch_t *written;     /* its baton */
     apr_int64_t retry_at;     /* when to hand in `writing` again; 0: it is in */
     apr_hash_t *said;         /* unknown subjects that were logged */
-    int is_failing;           /* the writer refuses, and that was said */
+    svc_outage_t outage;      /* the writer refuses */
 };
 
 svc_gather_t *svc_gather_create(const svc_gather_config_t *config,
@@ -203,6 +204,16 @@ static void conclude(svc_gather_t *gather)
     gather->writing = NULL;
 }
 
+static void note_end(svc_gather_t *gather)
+{
+    const char *outage = svc_outage_ends(
+        &gather->outage, svc_writer_command_pool(gather->writing));
+
+    if (outage)
+        svc_log(SVC_LOG_NOTICE, "SVC039: %s: events are applied again, %s",
+                gather->config->name, outage);
+}
+
 void svc_gather_look(svc_gather_t *gather, apr_int64_t now)
 {
     const svc_gather_config_t *config = gather->config;
@@ -212,15 +223,14 @@ void svc_gather_look(svc_gather_t *gather, apr_int64_t now)
         !svc_writer_is_done(&err, config->writer, gather->writing))
         return;
     if (!err) {
-        gather->is_failing = 0;
+        note_end(gather);
         conclude(gather);
         return;
     }
-    if (!gather->is_failing)
+    if (svc_outage_begins(&gather->outage))
         svc_log(SVC_LOG_WARNING,
                 "SVC035: %s: events cannot be applied, trying on: %s",
                 config->name, err->detail ? err->detail : err->message);
-    gather->is_failing = 1;
     gather->written->is_careful |= err->kind == SVC_ERR_INTERNAL;
     gather->retry_at = now + RETRY_MS;
 }

@@ -77,7 +77,7 @@ static void examine_database(const look_t *look)
              apr_psprintf(look->pool,
                           "The database (%s) %s: reads and writes are answered "
                           "503 until it does; the error log says why (SVC010, "
-                          "SVC040).",
+                          "SVC040, SVC072).",
                           engines[look->config->engine],
                           at ? "does not answer"
                              : "has not answered yet since httpd was started"));

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "svc_log.h"
+#include "svc_outage.h"
 #include "svc_time.h"
 
 #define SWEEP_MS 500
@@ -30,7 +31,7 @@ struct svc_leader_t {
     apr_int64_t trim_at;
     svc_command_t *trimming; /* handed in; NULL: none */
     struct trim_t *trim;     /* its baton */
-    int is_failing;          /* the database fails, and that was said */
+    svc_outage_t outage;     /* of the database */
     int is_over;             /* see svc_leader_is_over */
 };
 
@@ -222,15 +223,15 @@ static svc_err_t *take_turn(int *again, svc_leader_t *leader, apr_int64_t now)
 
 static void note(svc_leader_t *leader, const svc_err_t *err)
 {
-    const char *name = leader->config->name;
+    const char *name = leader->config->name, *outage;
 
-    if (err && !leader->is_failing)
+    if (err && svc_outage_begins(&leader->outage))
         svc_log(SVC_LOG_ERR, "SVC040: %s: the event bus waits for the "
                              "database: %s",
                 name, err->detail ? err->detail : err->message);
-    if (!err && leader->is_failing)
-        svc_log(SVC_LOG_NOTICE, "SVC041: %s: the event bus goes on", name);
-    leader->is_failing = err != NULL;
+    if (!err && (outage = svc_outage_ends(&leader->outage, leader->scratch)))
+        svc_log(SVC_LOG_NOTICE, "SVC041: %s: the event bus goes on, %s", name,
+                outage);
     if (err) {
         svc_stats_database_failed(leader->config->publisher.stats,
                                   svc_time_ticks());

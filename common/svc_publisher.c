@@ -7,6 +7,7 @@
 
 #include "svc_id.h"
 #include "svc_log.h"
+#include "svc_outage.h"
 #include "svc_recent.h"
 #include "svc_time.h"
 
@@ -32,7 +33,7 @@ struct svc_publisher_t {
     int is_astray;            /* it is not */
     apr_int64_t logged;       /* svc_stats_t's, when the log was looked at */
     apr_int64_t look_at;      /* when to look at it in any case */
-    int is_failing;           /* binding failed and that was said */
+    svc_outage_t outage;      /* binding fails */
 };
 
 svc_publisher_t *svc_publisher_create(const svc_publisher_config_t *config,
@@ -82,19 +83,19 @@ static void bind_sockets(svc_publisher_t *publisher, apr_int64_t now,
         err = bind_one(&publisher->router, publisher, SVC_BUS_ROUTER,
                        config->replay, scratch);
     if (err) {
-        if (!publisher->is_failing)
+        if (svc_outage_begins(&publisher->outage)) {
             svc_log(SVC_LOG_ERR, "SVC020: %s: %s; trying on", config->name,
                     err->detail);
-        if (!publisher->is_failing)
             atomic_store(&config->stats->bind_failed_at, now);
-        publisher->is_failing = 1;
+        }
         publisher->bind_at = now + BIND_AGAIN_MS;
     } else {
-        if (publisher->is_failing)
-            svc_log(SVC_LOG_NOTICE, "SVC021: %s: endpoints bound",
-                    config->name);
-        publisher->is_failing = 0;
+        const char *outage = svc_outage_ends(&publisher->outage, scratch);
+
         atomic_store(&config->stats->bind_failed_at, 0);
+        if (outage)
+            svc_log(SVC_LOG_NOTICE, "SVC021: %s: endpoints bound, %s",
+                    config->name, outage);
         publisher->bind_at = APR_INT64_MAX;
     }
 }

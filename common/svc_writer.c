@@ -12,6 +12,7 @@
 #include "svc_db_place.h"
 #include "svc_lock.h"
 #include "svc_log.h"
+#include "svc_outage.h"
 #include "svc_queue.h"
 #include "svc_time.h"
 
@@ -34,6 +35,7 @@ struct svc_writer_t {
     svc_err_t *down; /* why the database cannot be reached; NULL: it can */
     int is_behind; /* its tables are not there or old, and left so */
     int was_behind; /* that is what was said of it */
+    svc_outage_t outage; /* of the database */
     svc_db_t *db;    /* NULL: not connected */
     svc_lock_t *lock; /* NULL: the engine needs none, or not opened yet */
 };
@@ -202,11 +204,16 @@ static void settle(svc_writer_t *writer, svc_err_t *err)
     const char *why = err && err->detail ? err->detail
                                          : err ? err->message : NULL;
     int was_down = writer->down != NULL;
+    const char *outage = NULL;
     int is_first = !writer->was_ready;
     int is_news = err &&
                   (!was_down || writer->is_behind != writer->was_behind);
 
     writer->was_behind = writer->is_behind;
+    if (err)
+        svc_outage_begins(&writer->outage);
+    else
+        outage = svc_outage_ends(&writer->outage, writer->scratch);
     apr_thread_mutex_lock(writer->mutex);
     if (is_news)
         writer->down = svc_err_copy(err, writer->pool);
@@ -228,8 +235,9 @@ static void settle(svc_writer_t *writer, svc_err_t *err)
                 file ? file : writer->config->driver, why);
     else if (!err && (is_first || was_down))
         svc_log(was_down ? SVC_LOG_NOTICE : SVC_LOG_INFO,
-                "SVC003: %s: database ready (%s)", name,
-                writer->config->driver);
+                "SVC003: %s: database ready (%s)%s%s", name,
+                writer->config->driver, outage ? ", " : "",
+                outage ? outage : "");
 }
 
 static void reconnect(svc_writer_t *writer)

@@ -22,22 +22,15 @@ static int is_cancelled(const order_t *order)
     return strcmp(order->status, ORDERS_CANCELLED) == 0;
 }
 
-/* The order as it is now, which is told. */
-static svc_err_t *tell(order_t *out, svc_stream_tx_t *tx, const char *id)
+static void tell(svc_stream_tx_t *tx, const order_t *order)
 {
-    int found;
-    svc_err_t *err = orders_store_get(&found, out, tx->db, id, tx->pool);
-
-    if (err)
-        return err;
-    if (is_cancelled(out))
-        svc_stream_emit(tx, "order:cancelled", out->id,
-                        orders_json_write_cancelled(out, tx->pool), NULL,
+    if (is_cancelled(order))
+        svc_stream_emit(tx, "order:cancelled", order->id,
+                        orders_json_write_cancelled(order, tx->pool), NULL,
                         NULL);
     else
-        svc_stream_emit(tx, "order:updated", out->id,
-                        orders_json_write_event(out, tx->pool), NULL, NULL);
-    return NULL;
+        svc_stream_emit(tx, "order:updated", order->id,
+                        orders_json_write_event(order, tx->pool), NULL, NULL);
 }
 
 static void tell_refund(svc_stream_tx_t *tx, const order_t *order,
@@ -62,7 +55,10 @@ static svc_err_t *complete(int *changed, svc_stream_tx_t *tx, const char *id,
         (err = orders_payments_store_settle(&settled, tx, payment_id,
                                             ORDERS_PAID, NULL)))
         return err;
-    return tell(&order, tx, id);
+    err = orders_store_get(&settled, &order, tx->db, id, tx->pool);
+    if (!err)
+        tell(tx, &order);
+    return err;
 }
 
 static const char *refund_reason(const order_t *order)
@@ -91,17 +87,25 @@ static svc_err_t *give_back(svc_stream_tx_t *tx, const order_t *order)
     return NULL;
 }
 
-svc_err_t *orders_change_tell(svc_stream_tx_t *tx, const char *id)
+svc_err_t *orders_change_tell_order(svc_stream_tx_t *tx, const order_t *order)
 {
     int changed;
-    order_t order;
-    svc_err_t *err = tell(&order, tx, id);
 
-    if (err || !order.payment_id)
-        return err;
-    return is_cancelled(&order) ? give_back(tx, &order)
-                                : complete(&changed, tx, id,
-                                           order.payment_id);
+    tell(tx, order);
+    if (!order->payment_id)
+        return NULL;
+    return is_cancelled(order) ? give_back(tx, order)
+                               : complete(&changed, tx, order->id,
+                                          order->payment_id);
+}
+
+svc_err_t *orders_change_tell(svc_stream_tx_t *tx, const char *id)
+{
+    int found;
+    order_t order;
+    svc_err_t *err = orders_store_get(&found, &order, tx->db, id, tx->pool);
+
+    return err ? err : orders_change_tell_order(tx, &order);
 }
 
 svc_err_t *orders_change_expire(int *changed, svc_stream_tx_t *tx,

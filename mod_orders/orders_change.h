@@ -24,6 +24,9 @@ void orders_change_created(svc_stream_tx_t *tx, const order_t *order,
  * order was cancelled; either is a further change of the order. */
 svc_err_t *orders_change_tell(svc_stream_tx_t *tx, const char *id);
 
+/* The same, for one who has read the order since. */
+svc_err_t *orders_change_tell_order(svc_stream_tx_t *tx, const order_t *order);
+
 /* Cancels the order as expired, and tells it, if it is overdue. */
 svc_err_t *orders_change_expire(int *changed, svc_stream_tx_t *tx,
                                 const char *id);

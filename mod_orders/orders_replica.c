@@ -70,14 +70,16 @@ static svc_err_t *react(svc_stream_tx_t *tx, const orders_ticket_t *ticket,
                         int is_snapshot)
 {
     int changed;
+    order_t order;
     svc_err_t *err;
 
     if (!ticket->order_id)
         return NULL;
-    err = orders_store_await(&changed, tx, ticket->order_id, ticket->id);
+    err = orders_store_await(&changed, &order, tx, ticket->order_id,
+                             ticket->id);
     if (err)
         return err;
-    return changed ? orders_change_tell(tx, ticket->order_id)
+    return changed ? orders_change_tell_order(tx, &order)
                    : lose(tx, ticket, is_snapshot);
 }
 

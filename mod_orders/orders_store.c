@@ -3,6 +3,8 @@
 
 #define ORDER_COLUMNS ORDERS_STORE_COLUMNS
 #define ORDER_FROM " FROM orders o " ORDERS_STORE_TICKET
+#define TICKET_COLUMNS \
+    "id, source, title, user_id, order_id, cents, version"
 /* What every transition does besides; the ticket may be no more. */
 #define CHANGE \
     "version = version + 1, ticket_version = COALESCE((SELECT t.version " \
@@ -143,18 +145,33 @@ void orders_store_insert(svc_stream_tx_t *tx, const order_t *order)
     svc_stream_insert(tx, &statements, args, sizeof(args) / sizeof(args[0]));
 }
 
-svc_err_t *orders_store_await(int *changed, svc_stream_tx_t *tx, const char *id,
-                              const char *ticket_id)
+#define AWAIT \
+    "UPDATE orders SET status = 'awaiting:payment', " CHANGE \
+    " WHERE id = %s AND ticket_id = %s AND status = 'created'"
+
+svc_err_t *orders_store_await(int *changed, order_t *out, svc_stream_tx_t *tx,
+                              const char *id, const char *ticket_id)
 {
     static const svc_db_sql_t sql = {
         "orders_store_await",
-        SVC_DB_SAME("UPDATE orders SET status = 'awaiting:payment', " CHANGE
-                    " WHERE id = %s AND ticket_id = %s "
-                    "AND status = 'created'")
+        /* PostgreSQL tells what it has made of the row: one round trip. */
+        { AWAIT,
+          "WITH o AS (" AWAIT " RETURNING *) SELECT " ORDER_COLUMNS " FROM o "
+          ORDERS_STORE_TICKET,
+          AWAIT }
     };
     const char *args[] = { id, ticket_id };
+    svc_err_t *err;
 
-    return svc_db_run(changed, tx->db, &sql, args, tx->pool);
+    if (svc_db_engine(tx->db) != SVC_DB_PGSQL) {
+        err = svc_db_run(changed, tx->db, &sql, args, tx->pool);
+        return err || !*changed ? err : orders_store_get(changed, out, tx->db,
+                                                         id, tx->pool);
+    }
+    out->id = NULL;
+    err = svc_db_each(tx->db, &sql, args, take_order, out, tx->pool);
+    *changed = out->id != NULL;
+    return err;
 }
 
 svc_err_t *orders_store_hold(int *changed, svc_stream_tx_t *tx, const char *id,
@@ -285,8 +302,8 @@ svc_err_t *orders_store_get_ticket(int *found, orders_ticket_t *out,
 {
     static const svc_db_sql_t sql = {
         "orders_store_get_ticket",
-        SVC_DB_SAME("SELECT id, source, title, user_id, order_id, cents, "
-                    "version FROM orders_tickets WHERE id = %s")
+        SVC_DB_SAME("SELECT " TICKET_COLUMNS " FROM orders_tickets "
+                    "WHERE id = %s")
     };
     const char *args[] = { id };
     svc_err_t *err;
@@ -390,18 +407,32 @@ svc_err_t *orders_store_tickets_of(apr_array_header_t **out, svc_db_t *db,
     return svc_db_each(db, &sql, args, take_ids, *out, pool);
 }
 
-svc_err_t *orders_store_claim(int *changed, svc_stream_tx_t *tx,
-                              const char *ticket_id, const char *order_id)
+#define CLAIM \
+    "UPDATE orders_tickets SET claimed_by = %s WHERE id = %s " \
+    "AND claimed_by IS NULL AND (order_id IS NULL OR EXISTS (SELECT 1 " \
+    "FROM orders o WHERE o.id = orders_tickets.order_id " \
+    "AND o.status = 'cancelled'))"
+
+svc_err_t *orders_store_claim(int *changed, orders_ticket_t *out,
+                              svc_stream_tx_t *tx, const char *ticket_id,
+                              const char *order_id)
 {
     static const svc_db_sql_t sql = {
         "orders_store_claim",
-        SVC_DB_SAME("UPDATE orders_tickets SET claimed_by = %s "
-                    "WHERE id = %s AND claimed_by IS NULL "
-                    "AND (order_id IS NULL OR EXISTS (SELECT 1 FROM orders o "
-                    "WHERE o.id = orders_tickets.order_id "
-                    "AND o.status = 'cancelled'))")
+        { CLAIM, CLAIM " RETURNING " TICKET_COLUMNS, CLAIM }
     };
     const char *args[] = { order_id, ticket_id };
+    svc_err_t *err;
 
-    return svc_db_run(changed, tx->db, &sql, args, tx->pool);
+    if (svc_db_engine(tx->db) != SVC_DB_PGSQL) {
+        err = svc_db_run(changed, tx->db, &sql, args, tx->pool);
+        return err || !*changed
+                   ? err
+                   : orders_store_get_ticket(changed, out, tx->db, ticket_id,
+                                             tx->pool);
+    }
+    out->id = NULL;
+    err = svc_db_each(tx->db, &sql, args, take_ticket, out, tx->pool);
+    *changed = out->id != NULL;
+    return err;
 }

@@ -46,9 +46,10 @@ svc_err_t *orders_store_count_unpaid(apr_int64_t *out, svc_stream_tx_t *tx,
 /* Inserts it when the transaction is committed: see svc_stream_insert. */
 void orders_store_insert(svc_stream_tx_t *tx, const order_t *order);
 
-/* created -> awaiting:payment, if the order is for TICKET_ID. */
-svc_err_t *orders_store_await(int *changed, svc_stream_tx_t *tx, const char *id,
-                              const char *ticket_id);
+/* created -> awaiting:payment, if the order is for TICKET_ID. OUT is the order
+ * then. */
+svc_err_t *orders_store_await(int *changed, order_t *out, svc_stream_tx_t *tx,
+                              const char *id, const char *ticket_id);
 
 /* Binds the order to a payment, if it can still be paid and no other payment
  * has it; its version stays. */
@@ -102,8 +103,10 @@ svc_err_t *orders_store_tickets_of(apr_array_header_t **out, svc_db_t *db,
 
 /* Claims the ticket for ORDER_ID, if no order of this service has a claim and
  * the ticket is not reserved, or reserved for an order that is cancelled here.
- * The row really changes, so that a claim and the follower conflict. */
-svc_err_t *orders_store_claim(int *changed, svc_stream_tx_t *tx,
-                              const char *ticket_id, const char *order_id);
+ * The row really changes, so that a claim and the follower conflict. OUT is the
+ * ticket then. */
+svc_err_t *orders_store_claim(int *changed, orders_ticket_t *out,
+                              svc_stream_tx_t *tx, const char *ticket_id,
+                              const char *order_id);
 
 #endif

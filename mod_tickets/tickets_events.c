@@ -75,18 +75,6 @@ static svc_err_t *read_order(order_t *out, const svc_event_t *event,
     return err;
 }
 
-static svc_err_t *tell_update(svc_stream_tx_t *tx, const char *ticket_id)
-{
-    ticket_t ticket;
-    int found;
-    svc_err_t *err = tickets_store_get(&found, &ticket, tx->db, ticket_id,
-                                       tx->pool);
-
-    if (!err && found)
-        tickets_events_updated(tx, &ticket);
-    return err;
-}
-
 /* Nothing changed: is the ticket known at all? */
 static svc_err_t *look(int *found, ticket_t *ticket, const order_t *order,
                        const svc_event_t *event, svc_stream_tx_t *tx)
@@ -116,12 +104,13 @@ static svc_err_t *apply_created(svc_inbox_outcome_t *outcome,
     *outcome = SVC_INBOX_DUPLICATE;
     if (err || was_cancelled)
         return err;
-    if ((err = tickets_store_reserve(&changed, tx, order->ticket_id, order->id,
-                                     event->source)))
+    if ((err = tickets_store_reserve(&changed, &ticket, tx, order->ticket_id,
+                                     order->id, event->source)))
         return err;
     if (changed) {
         *outcome = SVC_INBOX_SETTLED;
-        return tell_update(tx, order->ticket_id);
+        tickets_events_updated(tx, &ticket);
+        return NULL;
     }
     err = look(&found, &ticket, order, event, tx);
     if (!err && (!found || !ticket.order_id ||
@@ -143,12 +132,13 @@ static svc_err_t *apply_cancelled(svc_inbox_outcome_t *outcome,
                          ? NULL
                          : tickets_store_remember(tx, order->id);
 
-    if (err || (err = tickets_store_release(&changed, tx, order->ticket_id,
-                                            order->id)))
+    if (err || (err = tickets_store_release(&changed, &ticket, tx,
+                                            order->ticket_id, order->id)))
         return err;
     if (changed) {
         *outcome = SVC_INBOX_SETTLED;
-        return tell_update(tx, order->ticket_id);
+        tickets_events_updated(tx, &ticket);
+        return NULL;
     }
     return look(&found, &ticket, order, event, tx);
 }
@@ -185,10 +175,14 @@ static svc_err_t *apply(svc_inbox_outcome_t *outcome,
 static svc_err_t *release(svc_stream_tx_t *tx, const char *ticket_id,
                           const char *order_id)
 {
-    int changed;
-    svc_err_t *err = tickets_store_release(&changed, tx, ticket_id, order_id);
+    ticket_t ticket;
+    int changed = 0;
+    svc_err_t *err = tickets_store_release(&changed, &ticket, tx, ticket_id,
+                                           order_id);
 
-    return err || !changed ? err : tell_update(tx, ticket_id);
+    if (!err && changed)
+        tickets_events_updated(tx, &ticket);
+    return err;
 }
 
 /* The order in EVENT is not cancelled, so it has its ticket; another order of
@@ -198,8 +192,9 @@ static svc_err_t *replace(const svc_inbox_context_t *context,
 {
     svc_stream_tx_t *tx = context->tx;
     const char *holder, *holder_source;
-    int changed;
+    int changed = 0;
     order_t order;
+    ticket_t ticket;
     svc_err_t *err = read_order(&order, event, tx->pool);
 
     if (err || (err = tickets_store_holder(&holder, &holder_source, tx->db,
@@ -209,9 +204,11 @@ static svc_err_t *replace(const svc_inbox_context_t *context,
         strcmp(holder_source, event->source) == 0 &&
         (err = release(tx, order.ticket_id, holder)))
         return err;
-    err = tickets_store_reserve(&changed, tx, order.ticket_id, order.id,
-                                event->source);
-    return err || !changed ? err : tell_update(tx, order.ticket_id);
+    err = tickets_store_reserve(&changed, &ticket, tx, order.ticket_id,
+                                order.id, event->source);
+    if (!err && changed)
+        tickets_events_updated(tx, &ticket);
+    return err;
 }
 
 /* What that service had reserved, for orders that it has no more. */

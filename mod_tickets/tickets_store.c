@@ -119,32 +119,54 @@ svc_err_t *tickets_store_edit(int *changed, svc_stream_tx_t *tx,
     return svc_db_run(changed, tx->db, &sql, args, tx->pool);
 }
 
-svc_err_t *tickets_store_reserve(int *changed, svc_stream_tx_t *tx,
-                                 const char *id, const char *order_id,
+/* An UPDATE that tells what it has made of the row: one round trip to a server
+ * that can. */
+#define CHANGE(sql) { sql, sql " RETURNING " COLUMNS, sql }
+
+static svc_err_t *change(int *changed, ticket_t *out, svc_stream_tx_t *tx,
+                         const svc_db_sql_t *sql, const char *const *args,
+                         const char *id)
+{
+    svc_err_t *err;
+
+    if (svc_db_engine(tx->db) != SVC_DB_PGSQL) {
+        err = svc_db_run(changed, tx->db, sql, args, tx->pool);
+        return err || !*changed ? err : tickets_store_get(changed, out, tx->db,
+                                                          id, tx->pool);
+    }
+    out->id = NULL;
+    err = svc_db_each(tx->db, sql, args, take_one, out, tx->pool);
+    *changed = out->id != NULL;
+    return err;
+}
+
+svc_err_t *tickets_store_reserve(int *changed, ticket_t *out,
+                                 svc_stream_tx_t *tx, const char *id,
+                                 const char *order_id,
                                  const char *order_source)
 {
     static const svc_db_sql_t sql = {
         "tickets_store_reserve",
-        SVC_DB_SAME("UPDATE tickets SET order_id = %s, order_source = %s, "
-                    "version = version + 1 "
-                    "WHERE id = %s AND order_id IS NULL")
+        CHANGE("UPDATE tickets SET order_id = %s, order_source = %s, "
+               "version = version + 1 WHERE id = %s AND order_id IS NULL")
     };
     const char *args[] = { order_id, order_source, id };
 
-    return svc_db_run(changed, tx->db, &sql, args, tx->pool);
+    return change(changed, out, tx, &sql, args, id);
 }
 
-svc_err_t *tickets_store_release(int *changed, svc_stream_tx_t *tx,
-                                 const char *id, const char *order_id)
+svc_err_t *tickets_store_release(int *changed, ticket_t *out,
+                                 svc_stream_tx_t *tx, const char *id,
+                                 const char *order_id)
 {
     static const svc_db_sql_t sql = {
         "tickets_store_release",
-        SVC_DB_SAME("UPDATE tickets SET order_id = NULL, order_source = NULL, "
-                    "version = version + 1 WHERE id = %s AND order_id = %s")
+        CHANGE("UPDATE tickets SET order_id = NULL, order_source = NULL, "
+               "version = version + 1 WHERE id = %s AND order_id = %s")
     };
     const char *args[] = { id, order_id };
 
-    return svc_db_run(changed, tx->db, &sql, args, tx->pool);
+    return change(changed, out, tx, &sql, args, id);
 }
 
 /* Who has a ticket. */

@@ -37,14 +37,16 @@ svc_err_t *tickets_store_edit(int *changed, svc_stream_tx_t *tx,
                               const ticket_t *ticket);
 
 /* Reserves the ticket for ORDER_ID of the orders service whose log is
- * ORDER_SOURCE, version + 1, if it is free. */
-svc_err_t *tickets_store_reserve(int *changed, svc_stream_tx_t *tx,
-                                 const char *id, const char *order_id,
+ * ORDER_SOURCE, version + 1, if it is free. OUT is the ticket then. */
+svc_err_t *tickets_store_reserve(int *changed, ticket_t *out,
+                                 svc_stream_tx_t *tx, const char *id,
+                                 const char *order_id,
                                  const char *order_source);
 
-/* Frees the ticket, version + 1, if ORDER_ID has it. */
-svc_err_t *tickets_store_release(int *changed, svc_stream_tx_t *tx,
-                                 const char *id, const char *order_id);
+/* Frees the ticket, version + 1, if ORDER_ID has it. OUT is the ticket then. */
+svc_err_t *tickets_store_release(int *changed, ticket_t *out,
+                                 svc_stream_tx_t *tx, const char *id,
+                                 const char *order_id);
 
 /* The order that has the ticket, and the log of its orders service; NULL when
  * the ticket is free or not there. */

@@ -4,8 +4,8 @@
 # The last line is "N passed, N failed".
 #
 # All runs in private copies, which an unprivileged user owns when this is started by root; t/root/ stays root.
-# t/root/long, where a suite takes more than a minute, is run only when it is named, and so are t/cluster and
-# t/root/package, which needs what packages are made with.
+# t/root/long, where a suite takes more than a minute, is run only when it is named, and so are t/cluster,
+# t/console, which needs Chromium, and t/root/package, which needs what packages are made with.
 # Environment: DB (sqlite3, pgsql, mysql: the engine; the last two are private servers), PGBOUNCER=1 (with DB=pgsql: all
 # connections of httpd lead through a private PgBouncer in transaction mode), MPM (event, worker, prefork),
 # SANITIZE and CC (apxs-build.sh), V=1 (each assertion), KEEP=1 (keep the copy, with its logs, also after success),
@@ -91,7 +91,7 @@ suites=()
 for name; do
     case ${name#./} in
     t)             # where answers are judged by the document, that judge is tested, too
-                   suites+=($(find t -name '*.t' -not -path 't/layout.t' -not -path 't/root/*' -not -path 't/cluster/*' \
+                   suites+=($(find t -name '*.t' -not -path 't/layout.t' -not -path 't/root/*' -not -path 't/cluster/*' -not -path 't/console/*' \
                               \( -not -path 't/openapi/*' -o -name document.t \) | sort))
                    [ -z "${TEST_PRISM:-}" ] || suites+=(t/openapi/judge.t t/openapi/answers.t)
                    suites+=($(root_suites t/root) $(root_suites t/root/faults)) ;;
@@ -109,6 +109,7 @@ folder_of_node() {
     case $1 in
     t/examples/follow_node.t|t/examples/asyncapi.t) echo examples ;;
     t/openapi/*) echo t/openapi ;;
+    t/console/*) echo t/console ;;
     t/run/docs.t) echo docs/viewer ;;
     esac
 }
@@ -133,7 +134,10 @@ mysql)   others="SQLite|PostgreSQL" ;;
 esac
 kept=()
 for suite in "${suites[@]}"; do
-    case $suite in *.t) head -n 12 "$suite" | grep -q -E "^# Of ($others) only" && continue ;; esac
+    case $suite in
+    *.t)          head -n 12 "$suite" | grep -q -E "^# Of ($others) only" && continue ;;
+    build/unit/*) head -n 12 "t/unit/${suite##*/}.c" | grep -q -E "^ \* Of ($others) only" && continue ;;
+    esac
     kept+=("$suite")
 done
 suites=("${kept[@]}")

@@ -1,4 +1,5 @@
 # Catching up with a long log after being away.
+package Bench::Catchup;
 use strict;
 use warnings FATAL => 'all';
 use Bench;

@@ -1,4 +1,5 @@
 # GET and POST from 1 to 256 clients, and 16 clients who want one and the same ticket.
+package Bench::Clients;
 use strict;
 use warnings FATAL => 'all';
 use Bench;

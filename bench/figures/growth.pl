@@ -1,4 +1,5 @@
 # What a GET, a list and a POST cost at 1000, 100 000 and a million tickets, and a cold start with the million.
+package Bench::Growth;
 use strict;
 use warnings FATAL => 'all';
 use Bench;

@@ -1,4 +1,5 @@
 # Commit to visible in the other service at 1000 writes a second, and the whole dance of an order.
+package Bench::Latency;
 use strict;
 use warnings FATAL => 'all';
 use Bench;

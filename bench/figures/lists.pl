@@ -1,4 +1,5 @@
 # Pages of GET /api/tickets: the last one beside the first, with each filter, as the list grows to a million tickets.
+package Bench::Lists;
 use strict;
 use warnings FATAL => 'all';
 use Bench;

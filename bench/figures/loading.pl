@@ -1,4 +1,5 @@
 # The real prices put up for sale by one client: in arrays, beside one POST for each ticket, by turns.
+package Bench::Loading;
 use strict;
 use warnings FATAL => 'all';
 use Bench;

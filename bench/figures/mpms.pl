@@ -1,4 +1,5 @@
 # GET and POST of a ticket on each MPM, and with conf/tuned.conf, which was chosen by this.
+package Bench::Mpms;
 use strict;
 use warnings FATAL => 'all';
 use Bench;

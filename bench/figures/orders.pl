@@ -1,10 +1,11 @@
 # POST /api/orders beside POST /api/tickets, while either service follows the other; and how long the backlog takes.
+package Bench::Orders;
 use strict;
 use warnings FATAL => 'all';
 use Bench;
 use Time::HiRes 'time';
 
-my ($Rounds, $Seconds, $Clients) = (5, 2, 64);
+my ($Rounds, $Seconds, $Clients) = (5, 1.5, 64);
 my $Backlog = 5;   # seconds from the last answer until both have applied everything
 
 sub position { my ($server, $table, $source) = @_; return value($server, "SELECT position FROM $table" . ($source ? " WHERE source = '$source'" : '')) }

@@ -1,9 +1,10 @@
 # POST /api/tickets beside SQLite itself, in batches and one transaction for each request, and beside pgbench.
+package Bench::Writing;
 use strict;
 use warnings FATAL => 'all';
 use Bench;
 
-my ($Rounds, $Seconds, $Clients) = (5, 2, 64);
+my ($Rounds, $Seconds, $Clients) = (5, 1.5, 64);
 
 sub log_row {   # what the error log says, and tickets without an event or events without a ticket
     my ($name, $server) = @_;
@@ -78,7 +79,7 @@ sub copy_tables {
 sub pgbench {
     my ($engine, $schema, @scripts) = @_;
     local $ENV{PGOPTIONS} = "-csearch_path=$schema";
-    my @command = (TestSvc::Database::program('pgbench'), '-h', $engine->{dir}, '-U', 'svc', qw(-n -M prepared -r -j 2 -c), $Clients, '-T', $Seconds,
+    my @command = (TestSvc::Database::program('pgbench'), '-h', $engine->{dir}, '-U', 'svc', qw(-n -M prepared -r -j 2 -c), $Clients, '-T', int($Seconds + 0.5),
                    '-l', '--log-prefix=' . work() . '/pgbench', (map { ('-f', $_) } @scripts), 'postgres');
     my $text = do { open my $pipe, '-|', @command or die "pgbench: $!"; local $/; <$pipe> };
     my ($rate) = $text =~ /^tps = ([\d.]+)/m or die "pgbench said: $text";

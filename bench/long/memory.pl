@@ -1,4 +1,5 @@
 # Memory over a million requests: what all processes of an httpd with both services hold, looked at as they go.
+package Bench::Memory;
 use strict;
 use warnings FATAL => 'all';
 use Bench;

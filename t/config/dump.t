@@ -36,7 +36,7 @@ is_deeply $of->{'orders the main server'}, ['<Location "/api/orders"> SetHandler
     'DBDMax 10 # default', '# OrdersPublish is not set', '# OrdersReplay is not set', 'OrdersSubscribe tcp://127.0.0.1:5556',
     '# OrdersCurvePublicKey is not set', '# OrdersCurveSecretKey is not set', '# OrdersCurveAllow is not set',
     'OrdersInsecureEndpoint Off # default', 'OrdersMaxBody 65536 # default', 'OrdersRetention 7 # default',
-    'OrdersIdempotencyTTL 86400 # default', 'OrdersExpiration 900 # default', 'OrdersMaxActive 0 # default',
+    'OrdersIdempotencyTTL 86400 # default', 'OrdersSchema Auto # default', 'OrdersExpiration 900 # default', 'OrdersMaxActive 0 # default',
     'OrdersPayments Off # default'], 'every directive of mod_orders, with its default' or diag $output;
 is_deeply [sort keys %$of], ['orders the main server'], 'DUMP_ORDERS is about mod_orders alone';
 like $output, qr/^Syntax OK$/m, 'and the configuration is judged as well';

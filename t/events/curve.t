@@ -141,6 +141,7 @@ is db($orders)->selectrow_array('SELECT COUNT(*) FROM orders_tickets WHERE id = 
 allow($tickets, qw(orders ann));
 $tickets->graceful;
 ok((eval { new_order(vhost => $orders, ticket => $missed) } || diag $@), 'back on the list it gets what it missed');
+is scalar(() = $orders->error_log =~ /SVC042: mod_orders: \Q$pub\E lets this service in now/g), 1, 'and says so, once';
 dance('and they follow one another again');
 
 for my $server ($tickets, $orders) {

@@ -10,7 +10,7 @@ use TestSvc;
 use TestSvc::Database;
 use TestSvc::Example;
 use TestSvc::Failover;
-use TestSvc::FailoverTrade;
+use TestSvc::Trade;
 
 my $pair = TestSvc::Failover->new(TestSvc::Database->shared->{dir} . '/failover')->start->synchronous(1);
 my $users = do { local (@ARGV, $/) = 't/conf/users'; <> };
@@ -18,15 +18,12 @@ my $server = TestSvc::Example->new(['shop.conf', 'shop-postgresql-failover.conf'
                                    places => { 'db1.example.org,db2.example.org' => $pair->hosts })
     ->put('shop.users', $users)->start;
 my $pid = $server->pid;
-TestSvc::FailoverTrade::works($server, 'at first');
+works_ok($server, 'at first');
 
 sub survives {   # what is done to the primary
     my ($name, $longest, $what) = @_;
-    my $trade = TestSvc::FailoverTrade->start($server, $name)->busy;
-    $what->();
-    my $back = time;
-    my $all = $trade->busy->end(longest => $longest);
-    cmp_ok $all->{last} - $back, '<', 5, "$name: 5 s after the promotion nobody is answered 503 any more";
+    my $all = survives_ok($server, $name, sub { $what->(); return time }, longest => $longest, clients => 8);
+    cmp_ok $all->{last} - $all->{result}, '<', 5, "$name: 5 s after the promotion nobody is answered 503 any more";
     return $all;
 }
 

@@ -29,14 +29,15 @@ my $pooler = $engine->{behind} = TestSvc::Pooler->new($engine)
 $engine->admin->do($_) for 'CREATE SCHEMA market AUTHORIZATION shop', 'ALTER ROLE shop SET search_path = market';
 
 my $server = TestSvc::Server->new(engine => $engine)->start->wait_database;
-TestSvc::Trade::works($server, 'at first');
+works_ok($server, 'at first');
 is_deeply $engine->admin->selectcol_arrayref("SELECT DISTINCT schemaname FROM pg_tables WHERE tableowner = 'shop'"), ['market'],
     'the tables are where the role has its search_path';
 
-my $trade = TestSvc::Trade->start($server, 'three sessions')->busy;
-my ($sessions) = $engine->admin->selectrow_array("SELECT COUNT(*) FROM pg_stat_activity WHERE usename = 'shop'");
-cmp_ok $sessions, '<=', 3, 'all connections share three sessions';
-is $trade->end(longest => 10)->{failed}, 0, '... and nobody is answered 503';
+my $trade = survives_ok($server, 'three sessions', sub {
+    return $engine->admin->selectrow_array("SELECT COUNT(*) FROM pg_stat_activity WHERE usename = 'shop'");
+}, clients => 8);
+cmp_ok $trade->{result}, '<=', 3, 'all connections share three sessions';
+is $trade->{codes}{503} || 0, 0, '... and nobody is answered 503';
 
 # What others find in the sessions.
 my $fresh = $engine->admin;
@@ -66,9 +67,7 @@ like $engine->log, qr/canceling statement due to (?:lock|statement) timeout/, '.
 for (['the server is restarted', sub { $engine->stop; $engine->start }], ['the server is killed', sub { $engine->crash; sleep 1; $engine->start }],
      ['the pooler is restarted', sub { $pooler->stop; $pooler->start }]) {
     my ($name, $what) = @$_;
-    my $busy = TestSvc::Trade->start($server, $name)->busy;
-    $what->();
-    $busy->busy->end(longest => 11);
+    survives_ok($server, $name, $what, clients => 8);
 }
 
 cmp_ok $server->stop, '<', 10, 'httpd stops';

@@ -1,5 +1,6 @@
 /* orders_events in a snapshot: of a tickets service, what takes the place of the
  * replica, and what that does to orders; and of this service, its own pages.
+ * Of SQLite only: it asks and spoils in that dialect.
  */
 #include "fixture.h"
 

@@ -1,6 +1,7 @@
 /* orders_list_store: whatever status is asked for, paging shows exactly what a
  * plain query over the whole table gives, and walks the index that was made for
  * it; an older database gets that index with its orders in it.
+ * Of SQLite only: it asks and spoils in that dialect.
  */
 #include "fixture.h"
 

@@ -1,6 +1,7 @@
 /* Payments: each either completes its order, waits for the ticket, or is to be
  * refunded, whatever it meets, and is told once; expiration:complete; and that
  * after each step every version has one event and no money is forgotten.
+ * Of SQLite only: it asks and spoils in that dialect.
  */
 #include "fixture.h"
 

@@ -1,6 +1,7 @@
 /* orders_service and orders_events: the states of an order: each transition and
  * each refusal, by request, by event and by time; the replica of tickets; and
  * that no order takes or gives back what is another's.
+ * Of SQLite only: it asks and spoils in that dialect.
  */
 #include "fixture.h"
 

@@ -315,8 +315,8 @@ static void no_room(void)
     svc_event_t event;
     int before;
 
-    fixture_do(db, "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 "
-                   "FROM c WHERE n < 10000) INSERT INTO x_parked "
+    fixture_do(db, "INSERT INTO x_parked WITH RECURSIVE c(n) AS (SELECT 1 "
+                   "UNION ALL SELECT n + 1 FROM c WHERE n < 10000) "
                    "SELECT 'full', n, 's', 'x' FROM c");
     before = quarantined();
     add(batch, "y", 5, NULL, NULL);

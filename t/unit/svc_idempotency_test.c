@@ -1,5 +1,6 @@
 /* svc_idempotency: what a key may be, which bodies are the same, and what becomes
  * of a key that is claimed: it keeps its answer, or is free again.
+ * Of SQLite only: it asks and spoils in that dialect.
  */
 #include "fixture.h"
 

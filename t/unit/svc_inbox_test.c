@@ -157,8 +157,8 @@ static void bounds(void)
     int i, bad = 0;
 
     fixture_do(db, "DELETE FROM tickets_parked");
-    fixture_do(db, "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 "
-                   "FROM c WHERE n < 9999) INSERT INTO tickets_parked "
+    fixture_do(db, "INSERT INTO tickets_parked WITH RECURSIVE c(n) AS "
+                   "(SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 9999) "
                    "SELECT 'many', n, 's', 'x' FROM c");
     begin();
     is_int(park("t5", 1, "x"), 1, "there is room for 10000 events");

@@ -64,9 +64,9 @@ static void write_events(int count, apr_int64_t age_ms)
     apr_int64_t head = fixture_int(db, "SELECT position FROM x_head");
 
     fixture_do(db, apr_psprintf(fixture.pool,
-        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c "
-        "WHERE n < %d) INSERT INTO x_log (position, event_id, subject, "
-        "entity_id, recorded_at, publisher, event) SELECT %d + n, "
+        "INSERT INTO x_log (position, event_id, subject, entity_id, "
+        "recorded_at, publisher, event) WITH RECURSIVE c(n) AS (SELECT 1 "
+        "UNION ALL SELECT n + 1 FROM c WHERE n < %d) SELECT %d + n, "
         "'e' || (%d + n), 's', 'e', %" APR_INT64_T_FMT " + n, '', '{}' FROM c",
         count, (int)head, (int)head, apr_time_now() / 1000 - age_ms));
     fixture_do(db, apr_psprintf(fixture.pool, "UPDATE x_head SET position = "
@@ -84,9 +84,9 @@ static void set_aside(const char *id, apr_int64_t age_ms)
 static void use_keys(int count, apr_int64_t age_ms)
 {
     fixture_do(db, apr_psprintf(fixture.pool,
-        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c "
-        "WHERE n < %d) INSERT INTO x_idempotency (user_id, idempotency_key, "
-        "fingerprint, recorded_at, answer) SELECT 'u', '%s' || n, 'f', "
+        "INSERT INTO x_idempotency (user_id, idempotency_key, fingerprint, "
+        "recorded_at, answer) WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL "
+        "SELECT n + 1 FROM c WHERE n < %d) SELECT 'u', '%s' || n, 'f', "
         "%" APR_INT64_T_FMT " + n, '{}' FROM c", count,
         age_ms > DAY_MS ? "old" : "young", apr_time_now() / 1000 - age_ms));
 }

@@ -1,5 +1,6 @@
 /* svc_replay: what is answered to those who missed something: events, RESET, a
  * snapshot page by page, or a sentence; at each edge of the log.
+ * Of SQLite only: it asks and spoils in that dialect.
  */
 #include "jobs.h"
 

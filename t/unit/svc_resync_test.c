@@ -3,6 +3,7 @@
  * far; two followers at once; a database that refuses; and what it says.
  *
  * Time is made here: each turn is STEP_MS later than the one before.
+ * Of SQLite only: it asks and spoils in that dialect.
  */
 #include "jobs.h"
 

@@ -1,5 +1,6 @@
 /* svc_schema: tables are made once, upgraded step by step with their data, and
  * never downgraded; a step that fails leaves nothing behind.
+ * Of SQLite only: it asks and spoils in that dialect.
  */
 #include "fixture.h"
 

@@ -93,7 +93,8 @@ static void one_command(void)
     succeeds(job_do(&n, jobs, JOB_COUNT, "a", fixture.pool),
              "... of its own table as well");
     fixture_do(db, "DROP TABLE of_somebody_else");
-    fixture_do(db, "VACUUM");
+    if (fixture_is_file())
+        fixture_do(db, "VACUUM");
     succeeds(job_do(&n, jobs, JOB_COUNT, "a", fixture.pool),
              "... and a VACUUM");
     is_int(n, 6, "... each exactly once");
@@ -517,10 +518,12 @@ int main(void)
     neighbours();
     transient();
     stopping();
-    the_lock();
-    not_there_yet();
+    if (fixture_is_file()) { /* its lock, and its folder that is missing */
+        the_lock();
+        not_there_yet();
+        left_schema();
+    }
     newer_schema();
-    left_schema();
     is_int(fixture_logged("SVC011"), 4,
            "each command that failed for a reason of ours is said once");
     return fixture_end();

@@ -1,5 +1,6 @@
 /* tickets_events in a snapshot: of an orders service, what its orders that are
  * not cancelled do to reserved tickets; and of this service, its own pages.
+ * Of SQLite only: it asks and spoils in that dialect.
  */
 #include "fixture.h"
 

@@ -1,6 +1,7 @@
 /* tickets_list: whatever is asked for, paging shows exactly what a plain query
  * over the whole table gives; a search ends in time and goes on where it ended;
  * and each query walks the index that was made for it.
+ * Of SQLite only: it asks and spoils in that dialect.
  */
 #include "fixture.h"
 

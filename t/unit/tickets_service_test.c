@@ -1,6 +1,7 @@
 /* tickets_service and tickets_events: every rule of selling: versions, who may
  * edit what and when, and what orders' events do to a ticket, whatever comes
  * twice, late, or from somebody else.
+ * Of SQLite only: it asks and spoils in that dialect.
  */
 #include "fixture.h"
 

@@ -33,6 +33,7 @@ sub ask {   # sends it and keeps what became of it; what may be a matter of cour
     $got->{codes}{$code}++;
     my $is_right = $code =~ /^(?:200|201|202|204|404|409)\z/ || $code == 503 && ($answer->{headers}{'retry-after'} || '') =~ /^[1-9]\d*\z/;
     push @{ $got->{odd} }, "$method $path: $code " . substr $answer->{text}, 0, 150 unless $is_right;
+    $got->{last} = $begin + $took if $code == 503;
     $client->pause(0.02) if $code == 503;
     $answer->{is_unknown} = $code == 503 && $answer->{text} =~ /was made is unknown/;
     return $answer;
@@ -78,22 +79,31 @@ sub trade {
     my ($name, $where, $clients) = @_;
     return TestSvc::Clients->start($clients, $where, sub {
         my ($client, $number) = @_;
-        my %got = (longest => 0, count => 0, codes => {}, odd => []);
+        my %got = (longest => 0, last => 0, count => 0, codes => {}, odd => []);
         (\&sell, \&buy, \&look)[$number % 3]->($client, \%got, $name) until $client->is_told_to_stop;
         return \%got;
     });
 }
 
+sub written { return db($_[0])->selectrow_array('SELECT (SELECT position FROM tickets_head) + (SELECT position FROM orders_head)') }
+
+sub goes_on {   # returns when something more was done
+    my ($where) = @_;
+    my $from = wait_until { eval { written($where) } } 20, 'the database';
+    wait_until { (eval { written($where) } || 0) >= $from + 60 } 30, 'the trade to go on';
+}
+
 # --- all of them -------------------------------------------------------------------------------------------------
 
 sub sum_of {
-    my %all = (longest => 0, slowest => '', codes => {}, map { $_ => [] } qw(made refused unknown keyed ordered cancelled paid odd));
+    my %all = (longest => 0, slowest => '', last => 0, codes => {}, map { $_ => [] } qw(made refused unknown keyed ordered cancelled paid odd));
     $all{edited} = {};
     for my $got (@_) {
         push @{ $all{$_} }, @{ $got->{$_} || [] } for grep { ref $all{$_} eq 'ARRAY' } keys %all;
         $all{codes}{$_} += $got->{codes}{$_} for keys %{ $got->{codes} };
         $all{edited}{$_} = $got->{edited}{$_} for keys %{ $got->{edited} || {} };
         @all{qw(longest slowest)} = @$got{qw(longest slowest)} if $got->{longest} > $all{longest};
+        $all{last} = $got->{last} if $got->{last} > $all{last};
     }
     return \%all;
 }
@@ -175,9 +185,9 @@ sub survives_ok {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $story = ++$Stories . " $$";
     my $clients = trade($story, $where, $opt{clients} || 6);
-    sleep 0.7;           # trade before, and after
+    goes_on($where);
     my $result = $what->($clients);
-    sleep 0.7;
+    goes_on($where);
     my $all = sum_of($clients->enough->wait);
     $Test->note(sprintf '%s: %s; %d made, %d refused, %d unknown; the longest %.1f s (%s)', $name,
         join(', ', map { "$_: $all->{codes}{$_}" } sort keys %{ $all->{codes} }), map({ scalar @{ $all->{$_} } } qw(made refused unknown)),
@@ -216,7 +226,7 @@ TestSvc::Trade - a trading load while something goes wrong
 Has clients (C<clients>: 6) sell, buy, cancel, pay and look while C<< $what->($clients) >> is done, and asserts that afterwards
 everything works by itself and is true (L<TestSvc::Truth>), that what was answered 2xx is there and what was refused is not,
 that no request took longer than 10.5 s (or C<longest>), and that each was answered as it may be. Returns what happened:
-C<codes>, C<made>, C<refused>, C<unknown>, C<longest>, and C<result>, which is what C<$what> returned.
+C<codes>, C<made>, C<refused>, C<unknown>, C<longest>, C<last> (when the last 503 came), and C<result>, which is what C<$what> returned.
 
 =item works_ok($server, $name), no_open_transaction_ok($server, $name), trade_conf
 

@@ -91,7 +91,7 @@ my ($table) = $text =~ /^(\| header \|.*?)\n\n/ms;
 my %told = map { $_ => 1 } $table =~ /^\| `([\w-]+)/mg;
 is_deeply [sort keys %header], [sort keys %told], 'the headers of answers are those of docs/http.md';
 my %status = map { map { $_ => 1 } grep { $_ >= 400 } keys %{ $_->{responses} } } @operations;
-my ($errors) = $text =~ /^(\| status \|.*?)\n\n/ms;
+my ($errors) = $text =~ /^## Errors\n.*?^(\| status \|.*?)\n\n/ms;
 my %explained = map { map { $_ => 1 } /\d\d\d/g } $errors =~ /^\| (\d\d\d(?:, \d\d\d)*) \|/mg;
 is_deeply [sort keys %status], [sort keys %explained], 'and so are the statuses of errors';
 

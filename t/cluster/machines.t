@@ -102,7 +102,9 @@ for my $i (0 .. 2) {
     kill KILL => $machines[$i]->pid, $machines[$i]->children;
     my %took;
     my $sold = new_ticket(vhost => $survivor, title => "After $name[$i] was killed");
+    my $posted = time - $killed;
     my $order = new_order(vhost => $survivor, ticket => $sold);
+    my $ordered = time - $killed;
     my $position = db($survivor)->selectrow_array('SELECT MAX(position) FROM tickets_log WHERE entity_id = ?', undef, $sold->{id});
     my %until = (
         'an observer of all has all events until then' => sub { $recorder{tickets}->take >= $position },
@@ -115,6 +117,12 @@ for my $i (0 .. 2) {
         sleep 0.02;
     }
     $machines[$i]->kill9_parent_and_children;
+    note sprintf '%.2f s: the ticket is answered, %.2f s: the order is', $posted, $ordered;   # what took how long
+    for my $log (['tickets', $sold], ['orders', $order]) {
+        my ($service, $entity) = @$log;
+        note sprintf '%.2f s: %s, told at %s', $_->[0] / 1000 - $killed, @$_[1, 2] for @{ db($survivor)->selectall_arrayref(
+            "SELECT recorded_at, subject, publisher FROM ${service}_log WHERE entity_id = ? ORDER BY position", undef, $entity->{id}) };
+    }
     for my $what (sort keys %until) {
         my $said = defined $took{$what} ? sprintf '%.2f s', $took{$what} : 'never';
         cmp_ok $took{$what} || 99, '<', 2, "$name[$i] was killed: $what: $said";

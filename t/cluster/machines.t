@@ -43,6 +43,7 @@ $_->wait_database for @machines, $elsewhere->start;
 my %recorder = map { $_ => $cluster->recorder($_) } @services;
 
 sub source_of { my ($where, $service) = @_; return scalar db($where)->selectrow_array("SELECT source FROM ${service}_head") }
+sub publishers { my ($service) = @_; return @{ db($machines[0])->selectcol_arrayref("SELECT DISTINCT publisher FROM ${service}_log") } }
 my $source = source_of($machines[0], 'tickets');
 sub taken_elsewhere { my ($n) = db($elsewhere)->selectrow_array('SELECT position FROM orders_cursor WHERE source = ?', undef, $source); return $n || 0 }
 sub all_quiet {   # ... and what is elsewhere has followed, and was followed
@@ -70,7 +71,8 @@ sub is_reserved { my ($order, $where) = @_;
 $_->{live}->next(5) or die "no heartbeat\n" for map { $recorder{$_} } @services;
 my %begun = map { $_ => head_of($machines[0], $_) } @services;
 my $trade = $cluster->trade;
-sleep 3;
+wait_until { db($machines[0])->selectrow_array('SELECT COUNT(*) FROM tickets') >= 200   # each is read back twice
+             && !grep { publishers($_) < @machines } @services } 60, 'trade at all three';
 my $seen = $trade->end;
 diag $seen->summary if $ENV{V};
 is_deeply $seen->{odd}, [], 'clients trade at all three at once, and all answers are expected ones';
@@ -87,8 +89,7 @@ for my $service (@services) {
     my $new = head_of($machines[0], $service) - $begun{$service};
     eval { wait_until { $recorder{$service}->live >= $new } 10, 'all events to be published' };
     is $recorder{$service}->live, $new, "each event of $service is published once, by one of the three";
-    my $publishers = db($machines[0])->selectcol_arrayref("SELECT DISTINCT publisher FROM ${service}_log");
-    is_deeply [sort @$publishers], [sort map { $_->endpoint("${service}_pub") } @machines], '... and each of them publishes some';
+    is_deeply [sort(publishers($service))], [sort map { $_->endpoint("${service}_pub") } @machines], '... and each of them publishes some';
     $recorder{$service}->stream_ok($machines[0], $service, '... one stream without gaps, and equal to the log');
 }
 
@@ -127,7 +128,8 @@ for my $i (0 .. 2) {
         my $said = defined $took{$what} ? sprintf '%.2f s', $took{$what} : 'never';
         cmp_ok $took{$what} || 99, '<', 2, "$name[$i] was killed: $what: $said";
     }
-    sleep 1;   # the trade goes on without it for a while
+    $before = $recorder{tickets}->take;
+    wait_until { $recorder{tickets}->take > $before + 20 } 20, 'the trade to go on without it';
     ok((eval { $machines[$i]->start } || diag $@), '... and is started again');
     my $back = new_order(vhost => $machines[$i], ticket => new_ticket(vhost => $machines[$i]));
     ok is_reserved($back, $survivor), '... and sells and buys';

@@ -141,6 +141,8 @@ svc_err_t *svc_db_open(svc_db_t **out, const char *driver_name,
 
 void svc_db_close(svc_db_t *db)
 {
+    if (db->watch)
+        svc_db_watch_remove(db->watch);
     apr_dbd_close(db->driver, db->handle);
     apr_pool_destroy(db->pool);
 }
@@ -166,14 +168,6 @@ svc_db_engine_t svc_db_engine(const svc_db_t *db)
     return db->engine;
 }
 
-static void forget_statements(svc_db_t *db)
-{
-    apr_hash_clear(db->statements);
-    /* SQLite's driver keeps a list of them. */
-    if (db->engine != SVC_DB_SQLITE && db->prepared)
-        apr_pool_clear(db->prepared);
-}
-
 /* May what just failed be tried again? Only outside a transaction, where nothing
  * is lost by it; inside one the writer starts the whole anew.
  * SQLite says BUSY to one who comes while another process recovers the log after a
@@ -191,16 +185,23 @@ static int try_again(svc_db_t *db, const svc_err_t *err, apr_int64_t begin,
         apr_sleep(BUSY_PAUSE_MS * 1000);
         return 1;
     }
-    if (*has_forgotten || db->is_hung)
+    if (*has_forgotten || db->is_hung ||
+        (db->engine != SVC_DB_SQLITE && err->kind != SVC_ERR_RETRY))
         return 0;
     *has_forgotten = 1;
     if (db->engine != SVC_DB_SQLITE) {
-        if (err->kind != SVC_ERR_RETRY ||
-            apr_dbd_check_conn(db->driver, db->pool, db->handle) != APR_SUCCESS)
+        apr_status_t status;
+
+        wait_begin(db);
+        status = apr_dbd_check_conn(db->driver, db->pool, db->handle);
+        wait_end(db);
+        if (status != APR_SUCCESS)
             return 0;
         db->is_set_up = 0; /* it may be another session now */
+        if (db->prepared) /* SQLite's driver keeps a list of them */
+            apr_pool_clear(db->prepared);
     }
-    forget_statements(db);
+    apr_hash_clear(db->statements);
     return 1;
 }
 
@@ -324,9 +325,8 @@ static svc_err_t *query(execution_t *run, apr_dbd_prepared_t *statement)
         return failure(db, code, run->sql->label, run->pool);
     while ((code = apr_dbd_get_row(db->driver, run->pool, results, &row.row,
                                    -1)) == 0) {
-        if (!run->refused)
-            run->refused = run->fn(run->baton, &row); /* the rest is read, so
-                                        that the connection is free again */
+        if (!run->refused) /* the rest is read: that frees the connection */
+            run->refused = run->fn(run->baton, &row);
     }
     return code == END_OF_ROWS
                ? NULL

@@ -16,15 +16,19 @@ typedef struct svc_db_watch_t svc_db_watch_t;
  * KEEPS_SOCKET its socket is the same for all its life. */
 svc_db_watch_t *svc_db_watch_add(int keeps_socket, apr_pool_t *pool);
 
-/* It waits on SOCKET from now on, LIMIT_MS at most (0: as long as it likes), and
- * waits no longer. One thread at a time. */
+/* No longer, though its pool stays. Before its socket is closed. */
+void svc_db_watch_remove(svc_db_watch_t *watch);
+
+/* It waits on SOCKET from now on, LIMIT_MS at most (0: as long as it likes).
+ * A socket that is closed, or unknown, cannot be ended. One thread at a time. */
 void svc_db_watch_begin(svc_db_watch_t *watch, int socket, int limit_ms);
 
 /* Who waits for mod_dbd, which may wait for an answer on a connection that nobody
  * uses just now: after LIMIT_MS all these are ended. */
 void svc_db_watch_wait(svc_db_watch_t *watch, int limit_ms);
 
-/* Was it ended? */
+/* After either of these: it waits no longer. Was it ended? Then that is over: what
+ * begins next is safe. */
 int svc_db_watch_end(svc_db_watch_t *watch);
 
 /* Looks at all of them. */

@@ -14,7 +14,7 @@ my $server = TestSvc::Server->new(conf => <<'CONF')->start;
 LoadModule unique_id_module "@modules@/mod_unique_id.so"
 LoadModule headers_module "@modules@/mod_headers.so"
 Header always set X-Request-Id "%{UNIQUE_ID}e"
-ErrorLogFormat "[%{u}t] [%-m:%l] [pid %P:tid %T] [request %L] %M"
+ErrorLogFormat "[%{u}t] [%-m:%l] [pid %P:tid %T] [%L] %E: [client\ %a] %M"
 OrdersSubscribe tcp://127.0.0.1:@port:payments_pub@
 CONF
 my $payments = TestSvc::Event->publisher($server->endpoint('payments_pub'))->wait_subscriber('payment:created');
@@ -98,7 +98,7 @@ is_deeply pay(), {}, 'one that says nothing gives nothing, whatever went before'
 # --- what is logged, and what is sent
 my ($missing, $miss) = ask(GET => '/api/tickets/none', 'alice', undef);
 is $missing->code, 404, 'a request fails';
-like $server->error_log, qr/\[request \Q$miss->{requestid}\E\] SVC061: GET /, 'the line about it has its id, by ErrorLogFormat';
+like $server->error_log, qr/ \[\Q$miss->{requestid}\E\] \[client [\d.:]+\] SVC061: GET /, 'the line about it has its id, by ErrorLogFormat';
 
 wait_quiet($server);
 for my $service (qw(tickets orders)) {

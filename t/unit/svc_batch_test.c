@@ -12,6 +12,7 @@ static svc_stream_t *stream;
 static svc_inbox_t *inbox;
 static svc_stats_t stats;
 static int was_ordered; /* what the last event was told */
+static const char *prune_origin; /* whose request the last pruning was of */
 
 static svc_json_t *data_of(const svc_event_t *event)
 {
@@ -87,6 +88,7 @@ static svc_err_t *prune(const svc_inbox_context_t *context,
 {
     svc_stream_tx_t *tx = context->tx;
 
+    prune_origin = tx->origin.request_id;
     if (strcmp("gone", range->after) <= 0 ||
         (*range->last && strcmp("gone", range->last) > 0) ||
         apr_hash_get(range->present, "gone", APR_HASH_KEY_STRING))
@@ -458,6 +460,19 @@ static void pages(void)
 
 /* What is left of a page whose transaction was undone: nothing, and it is
  * applied anew. */
+static void origins_of_pages(void)
+{
+    svc_batch_t *batch = new_page(cursor(), 70, "", "a");
+    svc_event_t event = traced("s", 3, ",\"requestid\":\"r3\"");
+
+    event.source = SOURCE;
+    svc_batch_add_state(batch, "x:y", &event, NULL, fixture.pool);
+    prune_origin = "not called";
+    succeeds(run(batch), "a page whose entity has an origin is applied");
+    is_int(version_of("s"), 3, "... with its entity");
+    is_str(prune_origin, NULL, "... what it does not have goes back to nothing");
+}
+
 static void page_again(void)
 {
     svc_batch_t *batch = new_page(0, 70, "", "");
@@ -499,6 +514,7 @@ int main(void)
     poisonous(0);
     no_room();
     pages();
+    origins_of_pages();
     page_again();
     svc_db_close(db);
     return fixture_end();

@@ -32,7 +32,7 @@ help:
 #: make test-cluster  several httpd on one database: PostgreSQL, MariaDB; and on three nodes of Galera
 #: make test-faults   what a database can do to us while there is trade, on each engine: killed, hangs, full, slow
 #: make test-long     the suites that take minutes: the network is cut for a minute (needs root)
-#: make test-console the page of make run, in Chromium
+#: make test-console  the page of make run, in Chromium
 #: make test-deb      the packages are made, installed in a copy of this system, upgraded and purged (needs root)
 #: make test-failover PostgreSQL's primary dies; its sessions are a pooler's
 #: make test-openapi  the Perl suites, each answer judged by docs/openapi.yaml (prism)
@@ -130,7 +130,7 @@ soak: packages
 	done
 
 packages-bench:
-	@bin/need-packages.sh engines libsqlite3-dev
+	@bin/need-packages.sh test libsqlite3-dev
 
 bench: packages-bench
 	@./apxs-build.sh modules bench

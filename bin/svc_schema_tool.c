@@ -20,6 +20,7 @@
 #include "svc_db_place.h"
 #include "svc_lock.h"
 #include "svc_schema_script.h"
+#include "svc_version.h"
 #include "tickets_schema.h"
 
 #define MAX_PARAMS 4096
@@ -37,6 +38,7 @@ static int usage(FILE *out)
 {
     fputs("usage: svc-schema --driver DRIVER [--params PARAMS] [--from N] "
           "[--to N] SERVICE COMMAND\n"
+          "       svc-schema --version\n"
           "SERVICE is tickets or orders; DRIVER (sqlite3, pgsql, mysql) and "
           "PARAMS are what\nhttpd's DBDriver and DBDParams say. "
           "PARAMS @FILE is the first line of FILE.\n"
@@ -64,19 +66,25 @@ static int fail(const svc_err_t *err)
     return complain(err->detail ? err->detail : err->message);
 }
 
-/* A password on the command line can be seen by everybody. */
-static const char *read_params(const char *path, apr_pool_t *pool)
+/* A password on the command line can be seen by everybody. Says what is wrong. */
+static const char *read_params(const char **out, const char *path,
+                               apr_pool_t *pool)
 {
     char line[MAX_PARAMS];
     FILE *file = fopen(path, "r");
     int is_read = file && fgets(line, sizeof(line), file);
+    int is_cut = is_read && !strchr(line, '\n') && getc(file) != EOF;
 
     if (file)
         fclose(file);
     if (!is_read)
-        return NULL;
+        return "the file of --params cannot be read";
+    if (is_cut)
+        return apr_psprintf(pool, "the first line of the file of --params is "
+                                  "longer than %d bytes", MAX_PARAMS - 1);
     line[strcspn(line, "\r\n")] = '\0';
-    return apr_pstrdup(pool, line);
+    *out = apr_pstrdup(pool, line);
+    return NULL;
 }
 
 /* SQLite: a file that is not there is an empty database, and stays so. */
@@ -251,8 +259,8 @@ static int run(job_t *job, const char *command)
     const char *refusal;
 
     if (job->params && job->params[0] == '@' &&
-        !(job->params = read_params(job->params + 1, job->pool)))
-        return complain("the file of --params cannot be read");
+        (refusal = read_params(&job->params, job->params + 1, job->pool)))
+        return complain(refusal);
     if (!is_print || job->from < 0) {
         refusal = svc_db_place_refusal(job->driver, job->params, job->pool);
         if (refusal)
@@ -269,6 +277,8 @@ static int understand(job_t *job, int argc, const char *const *argv)
 
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
         return usage(stdout);
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return puts("svc-schema " SVC_VERSION) < 0 ? FAILED : DONE;
     if (!read_line(job, &to, words, argc, argv) || !job->driver ||
         svc_db_sql_engine(job->driver) == SVC_DB_ENGINES)
         return usage(stderr);

@@ -13,6 +13,7 @@
 #include "svc_id.h"
 #include "svc_lock.h"
 #include "svc_time.h"
+#include "svc_version.h"
 
 #define DAY_MS (24LL * 3600 * 1000)
 
@@ -33,10 +34,13 @@ static svc_stats_t *align(void *memory)
 
 static retained_t *retain(const char *key, apr_pool_t *process_pool)
 {
-    retained_t *retained = ap_retained_data_get(key);
+    retained_t *retained;
     apr_shm_t *memory;
 
-    if (retained)
+    /* A restart may bring a newer module, which counts otherwise. */
+    key = apr_psprintf(process_pool, "%s\n" SVC_VERSION "\n%" APR_SIZE_T_FMT,
+                       key, sizeof(svc_stats_t));
+    if ((retained = ap_retained_data_get(key)))
         return retained->stats ? retained : NULL;
     retained = ap_retained_data_create(key, sizeof(*retained));
     if (apr_shm_create(&memory, sizeof(svc_stats_t) + SVC_STATS_LINE, NULL,

@@ -204,8 +204,7 @@ static void begin(svc_ap_request_t *request, request_rec *r,
     request->route = SVC_AP_ROUTE_OTHER;
 }
 
-/* What a request that was counted has for its configuration, in place of what
- * svc_ap_module_translate_name has put there. */
+/* What a request that was counted has for its configuration. */
 static char counted;
 
 /* A request is counted once, whichever hook sees its end. */

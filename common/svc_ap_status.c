@@ -35,19 +35,19 @@ static void send_page(request_rec *r, const svc_ap_instance_t *instance)
     apr_table_setn(r->headers_out, "Content-Security-Policy",
                    SVC_AP_STATUS_PAGE_POLICY);
     send_text(r, HTTP_OK, "text/html; charset=utf-8",
-              svc_ap_status_page(svc_ap_status_view(instance, r)));
+              svc_ap_status_page(svc_ap_status_view(instance, 1, r)));
 }
 
 static void send_json(request_rec *r, const svc_ap_instance_t *instance)
 {
     svc_ap_http_send(r, HTTP_OK,
-                     svc_ap_status_json(svc_ap_status_view(instance, r)));
+                     svc_ap_status_json(svc_ap_status_view(instance, 1, r)));
 }
 
 static void send_prometheus(request_rec *r, const svc_ap_instance_t *instance)
 {
     send_text(r, HTTP_OK, SVC_AP_STATUS_PROMETHEUS_TYPE,
-              svc_ap_status_prometheus(svc_ap_status_view(instance, r)));
+              svc_ap_status_prometheus(svc_ap_status_view(instance, 1, r)));
 }
 
 /* 503 while the database cannot be used: nothing can be answered then. A
@@ -55,7 +55,7 @@ static void send_prometheus(request_rec *r, const svc_ap_instance_t *instance)
  * service's trouble would be the other's end. */
 static void send_ready(request_rec *r, const svc_ap_instance_t *instance)
 {
-    int is_up = svc_ap_status_view(instance, r)->health->is_database_up;
+    int is_up = svc_ap_status_view(instance, 1, r)->health->is_database_up;
 
     send_text(r, is_up ? HTTP_OK : HTTP_SERVICE_UNAVAILABLE, "text/plain",
               is_up ? "ready\n" : "unavailable\n");
@@ -79,6 +79,16 @@ static const format_t formats[] = {
 
 /* --- which one is wanted ---------------------------------------------------------------- */
 
+/* In thousandths, what stands after "q=": a client may say anything. */
+static int thousandths(const char *text)
+{
+    double value = strtod(text, NULL);
+
+    if (!(value > 0)) /* nor is it a number, perhaps */
+        return 0;
+    return value < 1 ? (int)(value * 1000) : 1000;
+}
+
 /* The quality that Accept gives to TYPE by name, in thousandths; 0: it is not
  * named. */
 static int quality(const char *accept, const char *type, apr_pool_t *pool)
@@ -94,8 +104,11 @@ static int quality(const char *accept, const char *type, apr_pool_t *pool)
         if (strncasecmp(range, type, length) != 0 ||
             (range[length] && !strchr("; \t", range[length])))
             continue;
-        if ((q = strstr(range + length, "q=")))
-            value = (int)(strtod(q + 2, NULL) * 1000);
+        for (q = range; (q = strchr(q, ';'));) {
+            q += 1 + strspn(q + 1, " \t");
+            if (strncasecmp(q, "q=", 2) == 0)
+                value = thousandths(q + 2);
+        }
         best = value > best ? value : best;
     }
     return best;

@@ -129,7 +129,7 @@ void svc_ap_status_section(request_rec *r, int flags,
 
     for (i = 0; instances && i < instances->nelts; i++) {
         const svc_ap_status_view_t *view = svc_ap_status_view(
-            APR_ARRAY_IDX(instances, i, const svc_ap_instance_t *), r);
+            APR_ARRAY_IDX(instances, i, const svc_ap_instance_t *), 0, r);
 
         gather(lines, view);
         if (flags & AP_STATUS_SHORT)

@@ -63,7 +63,7 @@ static int ask_database(const svc_ap_instance_t *instance, request_rec *r)
 }
 
 svc_ap_status_view_t *svc_ap_status_view(const svc_ap_instance_t *instance,
-                                         request_rec *r)
+                                         int may_ask, request_rec *r)
 {
     svc_ap_status_view_t *view = apr_pcalloc(r->pool, sizeof(*view));
     const svc_ap_conf_t *conf = instance->conf;
@@ -77,7 +77,8 @@ svc_ap_status_view_t *svc_ap_status_view(const svc_ap_instance_t *instance,
 
     view->instance = instance;
     view->pool = r->pool;
-    if (!svc_health_has_leader(instance->stats, svc_time_ticks()))
+    if (may_ask &&
+        !svc_health_has_leader(instance->stats, svc_time_ticks()))
         config.database_answers = ask_database(instance, r);
     view->now = svc_time_now();
     view->ticks = svc_time_ticks();

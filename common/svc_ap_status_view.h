@@ -28,9 +28,12 @@ typedef struct svc_ap_status_view_t {
     apr_pool_t *pool;
 } svc_ap_status_view_t;
 
-/* A view of INSTANCE. R is the request it is for. */
+/* A view of INSTANCE. R is the request it is for. While no process leads, nobody
+ * looks whether the database answers: then it is asked, which may take as long as
+ * any request does. Not if MAY_ASK is false: then the view comes at once, with
+ * what was seen last. */
 svc_ap_status_view_t *svc_ap_status_view(const svc_ap_instance_t *instance,
-                                         request_rec *r);
+                                         int may_ask, request_rec *r);
 
 /* A counter of it. */
 long long svc_ap_status_view_count(const atomic_llong *counter);

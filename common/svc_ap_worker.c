@@ -268,7 +268,7 @@ svc_err_t *svc_ap_worker_borrow(svc_ap_db_loan_t *loan,
                                       r->pool);
 
     return err ? err
-               : svc_ap_db_borrow(loan, instance->gate, r->server,
+               : svc_ap_db_borrow(loan, instance->gate, instance->server,
                                   instance->service->name, r->pool);
 }
 

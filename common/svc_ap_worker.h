@@ -22,7 +22,9 @@ void svc_ap_worker_start(const apr_array_header_t *instances,
 /* child_stopping: stops leading, and frees the lock. */
 void svc_ap_worker_stop_leading(const apr_array_header_t *instances);
 
-/* svc_ap_db_borrow for a request, once the schema is there. */
+/* svc_ap_db_borrow for a request, once the schema is there. The connection is one
+ * of the instance's virtual host: R, which may be about another one (its status),
+ * only has the pool. */
 svc_err_t *svc_ap_worker_borrow(svc_ap_db_loan_t *loan,
                                 const svc_ap_instance_t *instance,
                                 request_rec *r);

@@ -100,20 +100,24 @@ static void mask_pairs(apr_array_header_t *out, const char *text,
 }
 
 /* scheme://user:password@host/name?key=value&key=value; of a password that has
- * what should have been escaped in it, nothing is shown either. */
+ * what should have been escaped in it, nothing is shown either. An @ after a ?
+ * may end a password that has a question mark, or be in one of the query: nobody
+ * can say, so all of it is a secret. */
 static void mask_uri(apr_array_header_t *out, const char *text)
 {
     const char *query = strchr(text, '?'), *at = NULL, *c, *colon;
+    const char *host = strstr(text, "://") + 3;
 
     for (c = text; *c && c != query; c++) {
         if (*c == '@')
             at = c;
     }
-    if (query && strchr(query, '@')) { /* a password with a question mark */
-        at = strrchr(query, '@');
-        query = strchr(at, '?');
+    if (query && strchr(query, '@')) {
+        add(out, text, (apr_size_t)(host - text));
+        APR_ARRAY_PUSH(out, const char *) = SVC_DB_MASK_SECRET;
+        return;
     }
-    colon = strchr(strstr(text, "://") + 3, ':');
+    colon = strchr(host, ':');
     if (at && colon && colon < at) {
         add(out, text, (apr_size_t)(colon + 1 - text));
         APR_ARRAY_PUSH(out, const char *) = SVC_DB_MASK_SECRET;

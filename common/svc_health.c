@@ -53,6 +53,13 @@ static const char *events(const look_t *look, apr_int64_t count)
                         count == 1 ? "" : "s");
 }
 
+static int leader(const svc_stats_t *stats)
+{
+    int pid = atomic_load(&stats->leader_pid);
+
+    return svc_stats_is_alive(pid) ? pid : 0;
+}
+
 /* --- the database ------------------------------------------------------------------- */
 
 static int is_up(const look_t *look)
@@ -61,8 +68,10 @@ static int is_up(const look_t *look)
 
     if (look->config->database_answers >= 0)
         return look->config->database_answers;
+    /* Without a leader nobody has looked since, which says nothing about the
+     * database; a leader that hangs may well hang there. */
     return at && !atomic_load(&look->stats->database_failed_at) &&
-           look->ticks - at < SVC_HEALTH_STUCK_MS;
+           (look->ticks - at < SVC_HEALTH_STUCK_MS || !leader(look->stats));
 }
 
 static void examine_database(const look_t *look)
@@ -84,13 +93,6 @@ static void examine_database(const look_t *look)
 }
 
 /* --- the leader ---------------------------------------------------------------------- */
-
-static int leader(const svc_stats_t *stats)
-{
-    int pid = atomic_load(&stats->leader_pid);
-
-    return svc_stats_is_alive(pid) ? pid : 0;
-}
 
 int svc_health_has_leader(const svc_stats_t *stats, apr_int64_t ticks)
 {

@@ -51,7 +51,8 @@ typedef struct svc_health_config_t {
     const char *service;      /* "tickets": prefix of the tables */
     svc_db_engine_t engine;
     int subscriptions;        /* that are configured */
-    int database_answers;     /* a request has seen so; -1: nobody asked */
+    int database_answers;     /* a request has seen so; -1: nobody asked,
+                                 so it is as the last leader saw it */
 } svc_health_config_t;
 
 /* Everything lives in POOL. NOW is svc_time_now, TICKS svc_time_ticks. */

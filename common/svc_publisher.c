@@ -107,7 +107,7 @@ static svc_err_t *find_position(svc_publisher_t *publisher, svc_db_t *db,
 {
     const svc_stream_t *stream = publisher->config->stream;
     apr_int64_t shared = atomic_load(&publisher->config->stats->published_to);
-    apr_int64_t stored, head;
+    apr_int64_t stored, head, last;
     const char *source;
     svc_err_t *err = svc_stream_published(&stored, db, stream, scratch);
 
@@ -117,9 +117,12 @@ static svc_err_t *find_position(svc_publisher_t *publisher, svc_db_t *db,
         shared = 0;
     if (stored > head)
         stored = head;
-    publisher->position = shared > stored ? shared : stored;
-    return svc_stream_event_id(&publisher->event_id, db, stream,
-                               publisher->position, publisher->pool);
+    last = shared > stored ? shared : stored;
+    err = svc_stream_event_id(&publisher->event_id, db, stream, last,
+                              publisher->pool);
+    if (!err)
+        publisher->position = last;
+    return err;
 }
 
 /* Which event was published last; NULL when there was none, or none that can be

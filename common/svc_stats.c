@@ -44,6 +44,8 @@ void svc_stats_request(svc_stats_t *stats, int route, int status,
     svc_stats_latency_t *latency;
     int class = status / 100 - 2, at = 0, bucket = 0;
 
+    if (us < 0)
+        us = 0; /* the clock was put back */
     if (class < 0)
         class = 0;
     if (class >= SVC_STATS_CLASSES)

@@ -259,13 +259,16 @@ void svc_stream_vouch(svc_stream_tx_t *tx)
     tx->vouches = 1;
 }
 
-/* Changes nothing, but needs the counter; and its commit all commits before. */
+/* Changes nothing in the end, but needs the counter, there and back: to what it is
+ * already would be no change that other nodes of Galera hear of. Its commit needs
+ * all commits before. */
 static svc_err_t *touch_head(svc_db_t *db, const svc_stream_t *stream,
                              apr_pool_t *pool)
 {
-    const char *by_none[] = { "0" };
+    const char *there[] = { "1" }, *back[] = { "-1" };
+    svc_err_t *err = svc_db_run(NULL, db, &stream->raise_head, there, pool);
 
-    return svc_db_run(NULL, db, &stream->raise_head, by_none, pool);
+    return err ? err : svc_db_run(NULL, db, &stream->raise_head, back, pool);
 }
 
 svc_err_t *svc_stream_commit(svc_stream_tx_t *tx)

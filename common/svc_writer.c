@@ -367,10 +367,12 @@ static void carry_out(svc_writer_t *writer, svc_command_t **batch, int count)
         if (!err)
             break;
         failed = recover(&committed, writer, &tx, deadline);
-        if (committed || is_final(writer, err, tries))
+        if (committed)
             break;
-        if (failed)
+        if (failed) /* what became of it is not known */
             err = failed;
+        else if (is_final(writer, err, tries))
+            break;
         if ((err->kind != SVC_ERR_RETRY && err->kind != SVC_ERR_INTERNAL) ||
             svc_time_ticks() >= deadline)
             break;

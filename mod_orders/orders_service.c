@@ -198,6 +198,22 @@ svc_err_t *orders_service_create(order_t *order, svc_stream_tx_t *tx,
 
 /* --- it is cancelled, or paid ----------------------------------------------------- */
 
+/* The order as it is now, if CONDITION and USER_ID allow to cancel it. */
+static svc_err_t *get_allowed(order_t *order, svc_db_t *db, const char *id,
+                              const char *user_id,
+                              const svc_etag_condition_t *condition,
+                              apr_pool_t *pool)
+{
+    svc_err_t *err = orders_service_get(order, db, id, user_id, pool);
+
+    if (err || svc_etag_allows(condition, orders_service_etag(order, pool)))
+        return err;
+    return svc_err_make(pool, SVC_ERR_PRECONDITION,
+                        "The order is at version %" APR_INT64_T_FMT ", "
+                        "which the request's conditions exclude",
+                        order->version);
+}
+
 svc_err_t *orders_service_cancel(svc_stream_tx_t *tx, const char *id,
                                  const char *user_id,
                                  const svc_etag_condition_t *condition,
@@ -205,16 +221,13 @@ svc_err_t *orders_service_cancel(svc_stream_tx_t *tx, const char *id,
 {
     order_t order;
     int changed;
-    svc_err_t *err = orders_service_get(&order, tx->db, id, user_id, pool);
+    svc_err_t *err = get_allowed(&order, tx->db, id, user_id, condition, pool);
 
-    if (err)
+    if (err || (err = orders_change_expire(&changed, tx, order.id)) || changed)
         return err;
-    if (!svc_etag_allows(condition, orders_service_etag(&order, pool)))
-        return svc_err_make(pool, SVC_ERR_PRECONDITION,
-                            "The order is at version %" APR_INT64_T_FMT ", "
-                            "which the request's conditions exclude",
-                            order.version);
-    if ((err = orders_change_expire(&changed, tx, order.id)) || changed)
+    /* That holds the claim: until then another machine may have moved it on. */
+    if (condition->if_match &&
+        (err = get_allowed(&order, tx->db, id, user_id, condition, pool)))
         return err;
     if ((err = orders_store_cancel(&changed, tx, order.id, ORDERS_BY_USER, 0)))
         return err;

@@ -226,6 +226,34 @@ static svc_err_t *give_back(svc_stream_tx_t *tx, const char *order_id)
     return svc_db_run(NULL, tx->db, &sql, args, tx->pool);
 }
 
+/* Locks the ticket's row before the order's is, as whoever applies an event of the
+ * ticket does: two who wait for one another are told so after a second only.
+ * Where one writes at a time nobody waits. */
+static svc_err_t *hold_claim(svc_stream_tx_t *tx, const char *order_id)
+{
+    static const svc_db_sql_t sql = {
+        "orders_store_hold_claim",
+        SVC_DB_SAME("UPDATE orders_tickets SET claimed_by = claimed_by "
+                    "WHERE id = (SELECT ticket_id FROM orders WHERE id = %s) "
+                    "AND claimed_by = %s")
+    };
+    const char *args[] = { order_id, order_id };
+
+    return svc_db_engine(tx->db) == SVC_DB_SQLITE
+               ? NULL : svc_db_run(NULL, tx->db, &sql, args, tx->pool);
+}
+
+static svc_err_t *cancel(int *changed, svc_stream_tx_t *tx, const char *id,
+                         const svc_db_sql_t *sql, const char *const *args)
+{
+    svc_err_t *err = hold_claim(tx, id);
+
+    if (err || (err = svc_db_run(changed, tx->db, sql, args, tx->pool)) ||
+        !*changed)
+        return err;
+    return give_back(tx, id);
+}
+
 svc_err_t *orders_store_cancel(int *changed, svc_stream_tx_t *tx,
                                const char *id, const char *reason,
                                apr_int64_t overdue_at)
@@ -240,10 +268,8 @@ svc_err_t *orders_store_cancel(int *changed, svc_stream_tx_t *tx,
                     "AND status IN ('created', 'awaiting:payment')")
     };
     const char *args[] = { reason, id, svc_db_arg(overdue_at, tx->pool) };
-    svc_err_t *err = svc_db_run(changed, tx->db, overdue_at ? &overdue : &any,
-                                args, tx->pool);
 
-    return err || !*changed ? err : give_back(tx, id);
+    return cancel(changed, tx, id, overdue_at ? &overdue : &any, args);
 }
 
 svc_err_t *orders_store_lose(int *changed, svc_stream_tx_t *tx, const char *id)
@@ -252,9 +278,8 @@ svc_err_t *orders_store_lose(int *changed, svc_stream_tx_t *tx, const char *id)
         "orders_store_lose", SVC_DB_SAME(CANCEL "AND status = 'created'")
     };
     const char *args[] = { ORDERS_RESERVED, id };
-    svc_err_t *err = svc_db_run(changed, tx->db, &sql, args, tx->pool);
 
-    return err || !*changed ? err : give_back(tx, id);
+    return cancel(changed, tx, id, &sql, args);
 }
 
 static svc_err_t *take_ticket(void *baton, const svc_db_row_t *row)

@@ -187,7 +187,7 @@ none "log lines carry tags of our own, not httpd's APLOGNO", grep { $text{$_} =~
     print $conf map { "LoadModule ${_}_module $folder/mod_$_.so\n" } qw(tickets orders);
     close $conf;
     my $list = qx('$httpd' -d '$dir' -f '$dir/httpd.conf' -L 2>/dev/null);
-    # Of each directive [arguments, default, where it may stand], as httpd, the reference and the README have it.
+    # Of each directive [arguments, default, where it may stand], as httpd, the reference and docs/directives.md have it.
     my %exists;
     while ($list =~ /^((?:Tickets|Orders)\w+) \(mod_\w+\.c\)\n\t(.*)\n((?:\t.*\n)+)/mg) {
         my ($name, $help, $where) = ($1, $2, $3);
@@ -208,16 +208,16 @@ none "log lines carry tags of our own, not httpd's APLOGNO", grep { $text{$_} =~
     is_deeply \%reference, \%exists, 'conf/reference.conf has the syntax, the context and the default of each directive, as httpd -L';
     none 'and says of each what it is for, with an example', @wrong;
 
-    my %readme;
-    my ($table) = do { local (@ARGV, $/) = 'README.md'; <> } =~ /^## Directives\n(.*?)^## /ms;
-    while ($table =~ /^\| (`.*?`) \| ([^|]*?) \| (.+) \|$/mg) {
+    my %table;
+    my ($text) = do { local (@ARGV, $/) = 'docs/directives.md'; <> };
+    while ($text =~ /^\| (`.*?`) \| ([^|]*?) \| (.+) \|$/mg) {
         my ($names, $default, $meaning) = ($1, $2, $3);
         s/\\\|/|/g, s/:.*// for $names, $default;
         my $where = $meaning =~ /^in a `<Location>`/ ? 'directory, location' : 'server, virtual host';
-        $readme{$1} = [$2, $default, $where]
+        $table{$1} = [$2, $default, $where]
             while $names =~ /`((?:Tickets|Orders)\w+) (.+?)`/g;
     }
-    is_deeply \%readme, \%exists, "README.md's table has the syntax and the default of each directive, as httpd -L";
+    is_deeply \%table, \%exists, "docs/directives.md has the syntax and the default of each directive, as httpd -L";
     for my $document (grep { -f } glob 'README.md docs/*.md conf/*') {
         my $text = do { local (@ARGV, $/) = $document; <> };
         my %named = map { ($_ => 1) } $text =~ /(?<![\w.-])((?:Tickets|Orders)[A-Z][A-Za-z]+)\b/g;

@@ -58,7 +58,7 @@ sub all_right {
 
 my $conflicts = sub { $galera->count('wsrep_local_cert_failures') + $galera->count('wsrep_local_bf_aborts') };
 my $trade = $cluster->trade;
-sleep 4;
+wait_until { $conflicts->() > 5 && db($machines[0])->selectrow_array('SELECT COUNT(*) FROM tickets') >= 200 } 60, 'trade, and conflicts';   # each is read back twice
 my $seen = $trade->end;
 is $seen->{codes}{503} || 0, 0, 'clients trade at all three nodes at once: no request has to be repeated';
 cmp_ok $seen->{read_back}, '>', 50, '... many read at another node what was just written';

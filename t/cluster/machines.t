@@ -43,6 +43,7 @@ $_->wait_database for @machines, $elsewhere->start;
 my %recorder = map { $_ => $cluster->recorder($_) } @services;
 
 sub source_of { my ($where, $service) = @_; return scalar db($where)->selectrow_array("SELECT source FROM ${service}_head") }
+sub publishers { my ($service) = @_; return @{ db($machines[0])->selectcol_arrayref("SELECT DISTINCT publisher FROM ${service}_log") } }
 my $source = source_of($machines[0], 'tickets');
 sub taken_elsewhere { my ($n) = db($elsewhere)->selectrow_array('SELECT position FROM orders_cursor WHERE source = ?', undef, $source); return $n || 0 }
 sub all_quiet {   # ... and what is elsewhere has followed, and was followed
@@ -70,7 +71,8 @@ sub is_reserved { my ($order, $where) = @_;
 $_->{live}->next(5) or die "no heartbeat\n" for map { $recorder{$_} } @services;
 my %begun = map { $_ => head_of($machines[0], $_) } @services;
 my $trade = $cluster->trade;
-sleep 3;
+wait_until { db($machines[0])->selectrow_array('SELECT COUNT(*) FROM tickets') >= 200   # each is read back twice
+             && !grep { publishers($_) < @machines } @services } 60, 'trade at all three';
 my $seen = $trade->end;
 diag $seen->summary if $ENV{V};
 is_deeply $seen->{odd}, [], 'clients trade at all three at once, and all answers are expected ones';
@@ -87,8 +89,7 @@ for my $service (@services) {
     my $new = head_of($machines[0], $service) - $begun{$service};
     eval { wait_until { $recorder{$service}->live >= $new } 10, 'all events to be published' };
     is $recorder{$service}->live, $new, "each event of $service is published once, by one of the three";
-    my $publishers = db($machines[0])->selectcol_arrayref("SELECT DISTINCT publisher FROM ${service}_log");
-    is_deeply [sort @$publishers], [sort map { $_->endpoint("${service}_pub") } @machines], '... and each of them publishes some';
+    is_deeply [sort(publishers($service))], [sort map { $_->endpoint("${service}_pub") } @machines], '... and each of them publishes some';
     $recorder{$service}->stream_ok($machines[0], $service, '... one stream without gaps, and equal to the log');
 }
 
@@ -102,7 +103,9 @@ for my $i (0 .. 2) {
     kill KILL => $machines[$i]->pid, $machines[$i]->children;
     my %took;
     my $sold = new_ticket(vhost => $survivor, title => "After $name[$i] was killed");
+    my $posted = time - $killed;
     my $order = new_order(vhost => $survivor, ticket => $sold);
+    my $ordered = time - $killed;
     my $position = db($survivor)->selectrow_array('SELECT MAX(position) FROM tickets_log WHERE entity_id = ?', undef, $sold->{id});
     my %until = (
         'an observer of all has all events until then' => sub { $recorder{tickets}->take >= $position },
@@ -115,11 +118,18 @@ for my $i (0 .. 2) {
         sleep 0.02;
     }
     $machines[$i]->kill9_parent_and_children;
+    note sprintf '%.2f s: the ticket is answered, %.2f s: the order is', $posted, $ordered;   # what took how long
+    for my $log (['tickets', $sold], ['orders', $order]) {
+        my ($service, $entity) = @$log;
+        note sprintf '%.2f s: %s, told at %s', $_->[0] / 1000 - $killed, @$_[1, 2] for @{ db($survivor)->selectall_arrayref(
+            "SELECT recorded_at, subject, publisher FROM ${service}_log WHERE entity_id = ? ORDER BY position", undef, $entity->{id}) };
+    }
     for my $what (sort keys %until) {
         my $said = defined $took{$what} ? sprintf '%.2f s', $took{$what} : 'never';
         cmp_ok $took{$what} || 99, '<', 2, "$name[$i] was killed: $what: $said";
     }
-    sleep 1;   # the trade goes on without it for a while
+    $before = $recorder{tickets}->take;
+    wait_until { $recorder{tickets}->take > $before + 20 } 20, 'the trade to go on without it';
     ok((eval { $machines[$i]->start } || diag $@), '... and is started again');
     my $back = new_order(vhost => $machines[$i], ticket => new_ticket(vhost => $machines[$i]));
     ok is_reserved($back, $survivor), '... and sells and buys';

@@ -48,13 +48,19 @@ sub kept {   # the same columns
             map { $followed->{tickets}{$_} } sort keys %{ $followed->{tickets} || {} }];
 }
 sub same   { my ($one, $other) = map { join ' ', map { map { defined $_ ? $_ : '' } @$_ } @$_ } @_; return $one eq $other }
+sub sold   { return scalar eval { db($tickets)->selectrow_array("SELECT COUNT(*) FROM tickets WHERE title LIKE 'Load %'") } }
+sub sells {   # so many more
+    my ($count) = @_;
+    my $before = wait_until { my $sold = sold(); defined $sold && [$sold] } 20, 'the tickets to be counted';
+    return eval { wait_until { (sold() || 0) >= $before->[0] + $count } 30, 'the trade to go on' } || do { diag $@; 0 };
+}
 sub awaits { my ($order) = @_; return order($order->{id}, vhost => $orders)->{status} eq 'awaiting:payment' }
 
 my $kept = new_ticket(vhost => $tickets, title => 'Kept');
 my $early = new_order(vhost => $orders, ticket => new_ticket(vhost => $tickets, title => 'Reserved'));
 wait_until { awaits($early) } 10, 'the first order';
 my $clients = sellers('Load');
-sleep 1;
+ok sells(40), 'there is trade';
 
 # All this is acknowledged, and told: a ticket, an order of it, a reservation.
 $pair->cut;
@@ -67,7 +73,7 @@ my $begin = time;
 $pair->crash;
 $pair->promote;
 my $outage = time - $begin;
-sleep 2;
+ok sells(40), 'the new primary sells on, without a restart of httpd';
 my %there = map { $_->[0] => 1 } @{ truth() };
 my @gone = grep { !$there{$_} } map { @$_ } $clients->enough->wait;
 note sprintf '%d lost, an outage of %.1f s', scalar @gone, $outage;

@@ -29,7 +29,7 @@ sub survives {   # what is done to the primary
 
 survives('the primary is killed', 10, sub {
     $pair->crash;
-    sleep 1;
+    sleep 1;   # for so long there is no primary
     $pair->promote;
 });
 
@@ -48,7 +48,7 @@ survives('the primary is fenced', 10, sub {
     my $db = $pair->admin;
     $db->do('ALTER SYSTEM SET default_transaction_read_only = on');
     $db->do('SELECT pg_reload_conf()');
-    sleep 1;
+    wait_until { $pair->admin->selectrow_array('SHOW default_transaction_read_only') eq 'on' } 20, 'new sessions to be read-only';
     $db->do('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL');
     $db->disconnect;
     $pair->promote;
@@ -60,7 +60,7 @@ follow_again();
 survives('the primary hangs', 11, sub {
     $pair->freeze;
     $pair->promote;
-    sleep 6;
+    sleep 6;   # for so long it keeps those waiting who asked it
 });
 $pair->standby->crash;
 

@@ -47,9 +47,9 @@ is db($server)->selectrow_array("SELECT COUNT(*) FROM tickets WHERE title = 'Onc
 
 survives_ok($server, 'the standby is lost, then the primary is killed', sub {
     $pair->cut;
-    sleep 1;
+    wait_until { $pair->admin->selectrow_array("SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") } 20, 'somebody to wait for it';
     $pair->admin->do($end_sessions);
-    sleep 5;
+    wait_until { api(POST => '/api/tickets', vhost => $server, user => 'alice', json => { title => 'Alone', price => 5 })->code == 503 } 30, 'a refusal';
     $pair->crash;
     $pair->promote;
 }, clients => 8);

@@ -1,5 +1,5 @@
 # docs/openapi.yaml is an OpenAPI 3.1 document about which spectral has nothing to say, and it has the routes,
-# parameters, headers and answers that README.md and docs/http.md have, and no others.
+# parameters, headers and answers that docs/http.md has, and no others.
 use strict;
 use warnings FATAL => 'all';
 use File::Temp ();
@@ -48,19 +48,19 @@ close $file;
 my %said = map { (split /: /)[1] => 1 } complaints("$file");
 is_deeply [grep { !$said{$_} } sort keys %spoilt], [], 'and spectral finds each of them';
 
-# Routes: the table of README.md.
+# Routes: the table of docs/http.md.
 my @operations = @{ $Json->decode(scalar qx{node t/openapi/operations.mjs docs/openapi.yaml}) };
 my (%operation, %row);
 for my $operation (grep { $_->{method} !~ /^(?:HEAD|OPTIONS)\z/ } @operations) {
     (my $path = $operation->{path}) =~ s/\{(\w+)\}/:$1/g;
     $operation{"$operation->{method} $path"} = $operation;
 }
-my ($readme, $text) = map { slurp($_) } 'README.md', 'docs/http.md';
-while ($readme =~ /^\| ((?:GET|POST|PUT|DELETE) \S+)(.*)$/mg) {
+my $text = slurp('docs/http.md');
+while ($text =~ /^\| ((?:GET|POST|PUT|DELETE) \S+)(.*)$/mg) {
     $row{$1} .= $2;
 }
-cmp_ok scalar(keys %row), '>', 8, 'README.md has routes';
-is_deeply [sort keys %operation], [sort keys %row], 'the document has the routes of README.md';
+cmp_ok scalar(keys %row), '>', 8, 'docs/http.md has routes';
+is_deeply [sort keys %operation], [sort keys %row], 'the document has the routes of docs/http.md';
 my %named = map { $_ => 1 } $text =~ /^### ((?:GET|POST|PUT|DELETE) \S+)$/mg;
 is_deeply [sort keys %operation], [sort keys %named], 'and docs/http.md explains each of them, and no other';
 for my $path (sort map { $_->{path} } grep { $_->{method} eq 'OPTIONS' } @operations) {
@@ -74,7 +74,7 @@ for my $route (sort keys %operation) {
     my $operation = $operation{$route};
     my @query = map { $_->{name} } grep { $_->{in} eq 'query' } @{ $operation->{parameters} };
     my ($listed) = $row{$route} =~ /;((?: `\w+`,?)+)/;
-    is_deeply [defined $listed ? $listed =~ /`(\w+)`/g : ()], \@query, "$route: README.md has the parameters";
+    is_deeply [defined $listed ? $listed =~ /`(\w+)`/g : ()], \@query, "$route: docs/http.md has the parameters";
     my %told = map { $_ => 1 } $row{$route} =~ /\b([2-5]\d\d)\b/g;
     my @unknown = grep { !$operation->{responses}{$_} } sort keys %told;
     my @untold = grep { !$told{$_} && !$anywhere{$_} } sort keys %{ $operation->{responses} };
@@ -91,7 +91,7 @@ my ($table) = $text =~ /^(\| header \|.*?)\n\n/ms;
 my %told = map { $_ => 1 } $table =~ /^\| `([\w-]+)/mg;
 is_deeply [sort keys %header], [sort keys %told], 'the headers of answers are those of docs/http.md';
 my %status = map { map { $_ => 1 } grep { $_ >= 400 } keys %{ $_->{responses} } } @operations;
-my ($errors) = $text =~ /^(\| status \|.*?)\n\n/ms;
+my ($errors) = $text =~ /^## Errors\n.*?^(\| status \|.*?)\n\n/ms;
 my %explained = map { map { $_ => 1 } /\d\d\d/g } $errors =~ /^\| (\d\d\d(?:, \d\d\d)*) \|/mg;
 is_deeply [sort keys %status], [sort keys %explained], 'and so are the statuses of errors';
 

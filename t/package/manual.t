@@ -1,5 +1,5 @@
 # The manual (docs/manual) and the modules do not drift apart: each directive that exists is there, with the syntax,
-# default and context of conf/reference.conf and README.md; and what is made of it are good manual pages and HTML.
+# default and context of conf/reference.conf and docs/directives.md; and what is made of it are good manual pages and HTML.
 use strict;
 use warnings FATAL => 'all';
 use File::Temp 'tempdir';
@@ -39,9 +39,9 @@ for (split /\n/, slurp('conf/reference.conf')) {
 }
 cmp_ok scalar(keys %reference), '>', 10, 'conf/reference.conf has directives';
 
-# README.md's table: name -> its default.
+# docs/directives.md: name -> its default.
 my %readme;
-for (grep { /^\| `(?:Tickets|Orders)/ } split /\n/, slurp('README.md')) {
+for (grep { /^\| `(?:Tickets|Orders)/ } split /\n/, slurp('docs/directives.md')) {
     my (undef, $names, $default) = split / *(?<!\\)\| */;
     $default =~ s/:.*//;
     undef $default if $default eq 'none';
@@ -96,9 +96,9 @@ for my $module (qw(mod_tickets mod_orders)) {
         push @wrong, map { "$name: $_ is '$manual{$_}' there, '$expected{$_}' in conf/reference.conf" }
             grep { $_ eq 'syntax' ? uc $manual{$_} ne uc $expected{$_} : $manual{$_} ne $expected{$_} } sort keys %expected;
         push @wrong, "$name: context is '$manual{context}' there, and '$context{$name}' in the module" if $manual{context} ne $context{$name};
-        push @wrong, "$name: default is '" . ($is->{default} // 'none') . "' in conf/reference.conf, and '" . ($readme{$name} // 'none') . "' in README.md"
+        push @wrong, "$name: default is '" . ($is->{default} // 'none') . "' in conf/reference.conf, and '" . ($readme{$name} // 'none') . "' in docs/directives.md"
             if exists $readme{$name} && ($is->{default} // 'none') ne ($readme{$name} // 'none');
-        push @wrong, "$name is not in README.md's table" if !exists $readme{$name};
+        push @wrong, "$name is not in docs/directives.md" if !exists $readme{$name};
     }
     none '... with the syntax, default and context that they have elsewhere', @wrong;
 

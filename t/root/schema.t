@@ -1,5 +1,6 @@
 # As root, on a database that belongs to User: svc-schema makes no file that User could not write, and httpd's look at the
 # version before its start leaves none either.
+# Of SQLite only: it is about its files.
 use strict;
 use warnings FATAL => 'all';
 use Test::More;

@@ -11,34 +11,9 @@ use TestSvc::Schema;
 use TestSvc::Server;
 use TestSvc::Truth;
 
-my $uuid = '01234567-89ab-7cde-8f01-23456789abcd';
 my @Services = qw(tickets orders);
 
-sub is_unavailable {
-    my ($server, $name) = @_;
-    my %answer = (
-        'GET list'   => api(GET => '/api/tickets', vhost => $server),
-        'GET one'    => api(GET => "/api/tickets/$uuid", vhost => $server),
-        'POST'       => api(POST => '/api/tickets', vhost => $server, user => 'alice', json => { title => 'x', price => 1 }),
-        'PUT'        => api(PUT => "/api/tickets/$uuid", vhost => $server, user => 'alice', json => { title => 'x', price => 1 }),
-        'GET orders' => api(GET => '/api/orders', vhost => $server, user => 'bob'),
-        'POST order' => api(POST => '/api/orders', vhost => $server, user => 'bob', json => { ticketId => $uuid }),
-        'DELETE'     => api(DELETE => "/api/orders/$uuid", vhost => $server, user => 'bob'),
-    );
-    for my $what (sort keys %answer) {
-        problem_ok $answer{$what}, 503, [ { field => undef } ], "$name: $what is a 503";
-        like $answer{$what}->header('Retry-After') || '', qr/^[1-9]\d*\z/, '... with Retry-After';
-    }
-}
-
 sub set_version { my ($server, %version) = @_; my $db = db($server, write => 1); $db->do("UPDATE ${_}_schema SET version = $version{$_}") for keys %version; $db->disconnect }
-sub works {
-    my ($server, $name) = @_;
-    my $order = new_order(vhost => $server, ticket => new_ticket(vhost => $server));
-    ok((eval { wait_until { order($order->{id}, vhost => $server)->{status} eq 'awaiting:payment' } 10, 'the dance' } || diag $@), "$name: it works");
-    wait_quiet($server);
-    truth_ok($server, "$name: and its database is right");
-}
 sub refuses {
     my ($server, $service) = @_;
     my $sentence = qr/SVC073: mod_$service: the database has schema 99 of $service, this module knows only \d+: use a newer module/;
@@ -51,7 +26,7 @@ sub refuses {
 }
 
 my $server = TestSvc::Server->new->start;
-works($server, 'at first');
+works_ok($server, 'at first');
 my %version = map { $_ => (schema_version($server, $_))[0] } @Services;
 
 # --- upgraded while it runs: it goes on, and after a restart it answers 503
@@ -63,7 +38,7 @@ for my $how ('graceful', 'restart') {
     $server->$how;
     wait_until { api(GET => '/api/tickets', vhost => $server)->code == 503 && api(GET => '/api/orders', vhost => $server, user => 'bob')->code == 503 }
         10, 'the children of before to be gone';
-    is_unavailable($server, "after $how");
+    unavailable_ok($server, "after $how");
 }
 for my $service (@Services) {
     my @lines = grep { /SVC010: mod_$service/ } split /\n/, $server->error_log;
@@ -94,7 +69,7 @@ is_deeply rows_of($server), $before, 'the database is not touched';
 set_version($server, %version);
 is_deeply [$server->configtest], [0, "Syntax OK\n"], 'configtest has nothing to say about its own version';
 $server->start;
-works($server, 'with its own schema again');
+works_ok($server, 'with its own schema again');
 $server->stop;
 log_is_clean(server => $server, except => [qr/SVC010|SVC060|SVC073|AH00014/], name => 'no other line in its log');
 
@@ -111,7 +86,7 @@ if (!$server->engine->is_file) {
     problem_ok api(GET => '/api/tickets', vhost => $waits), 503, undef, 'httpd starts all the same, and answers 503';
     $engine->thaw;
     wait_until { api(GET => '/api/tickets', vhost => $waits)->code == 200 } 20, 'reads';
-    works($waits, 'when it goes on');
+    works_ok($waits, 'when it goes on');
     $waits->stop;
     $engine->stop;
 }

@@ -6,37 +6,15 @@ use Apache::Test qw(-withtestmore);
 use TestSvc;
 use TestSvc::Schema;
 use TestSvc::Server;
-use TestSvc::Truth;
 
 my $Off = "TicketsSchema off\nOrdersSchema OFF\n";
-my $uuid = '01234567-89ab-7cde-8f01-23456789abcd';
-
-sub is_unavailable {
-    my ($server, $name) = @_;
-    problem_ok api(GET => '/api/tickets', vhost => $server), 503, [ { field => undef } ], "$name: reading is a 503";
-    my $answer = api(POST => '/api/tickets', vhost => $server, user => 'alice', json => { title => 'x', price => 1 });
-    problem_ok $answer, 503, [ { field => undef } ], "$name: so is writing";
-    like $answer->header('Retry-After') || '', qr/^[1-9]\d*\z/, '... with Retry-After';
-    unlike $answer->content, qr/schema|svc-|tickets_/, '... and no word of tables';
-    problem_ok api(POST => '/api/orders', vhost => $server, user => 'bob', json => { ticketId => $uuid }), 503, undef, "$name: so are orders";
-}
-
-sub works {
-    my ($server, $name) = @_;
-    wait_ready($server);
-    my $order = new_order(vhost => $server, ticket => new_ticket(vhost => $server));
-    ok((eval { wait_until { order($order->{id}, vhost => $server)->{status} eq 'awaiting:payment' } 10, 'the dance' } || diag $@),
-       "$name: it works by itself, the dance too");
-    wait_quiet($server);
-    truth_ok($server, "$name: and its database is right");
-}
 
 sub said { my ($server, $tag, $module) = @_; return grep { /$tag: $module: / } split /\n/, $server->error_log }
 
 # --- an empty database
 {
     my $server = TestSvc::Server->new(conf => $Off)->start;
-    is_unavailable($server, 'no tables');
+    unavailable_ok($server, 'no tables');
     is structure($server), "", "nothing was made";
     for my $service (qw(tickets orders)) {
         my @lines = said($server, 'SVC072', "mod_$service");
@@ -48,12 +26,12 @@ sub said { my ($server, $tag, $module) = @_; return grep { /$tag: $module: / } s
         my ($code, $output) = schema_run($server, schema_files($server, $service, 0));
         is $code, 0, "the tables of $service are made by hand" or diag $output;
     }
-    works($server, 'the tables are there');
+    works_ok($server, 'the tables are there');
     my $made = structure($server);
     is_deeply [map { scalar said($server, $_, 'mod_tickets') > 4 ? 'often' : 'seldom' } qw(SVC072 SVC010)], ['seldom', 'seldom'], 'no more was said';
     $server->stop;
     $server->start;
-    works($server, 'a start later');
+    works_ok($server, 'a start later');
     is structure($server), $made, 'the tables are as they were made';
     $server->stop;
     log_is_clean(server => $server, except => [qr/SVC072|SVC060|DBD|AH006\d\d/], name => 'no other line in its log');
@@ -74,7 +52,7 @@ sub said { my ($server, $tag, $module) = @_; return grep { /$tag: $module: / } s
     is structure($server), $before, 'nothing was changed';
     my ($code, $output) = schema_tool($server, 'tickets', 'migrate');
     is "$code $output", "0 tickets: schema $last, was 1\n", 'somebody does it';
-    works($server, 'upgraded');
+    works_ok($server, 'upgraded');
     $server->stop;
     log_is_clean(server => $server, except => [qr/SVC072|SVC060|DBD|AH006\d\d/], name => 'no other line in its log');
 }

@@ -25,16 +25,15 @@ admin($is_pgsql ? ('SET client_min_messages = warning', 'DROP ROLE IF EXISTS sho
                 : ('DROP USER IF EXISTS shop_clerk', 'CREATE USER shop_clerk'));
 
 sub line { my ($tag) = @_; return wait_until { my ($line) = $server->error_log =~ /($tag: mod_tickets: .*)/; $line } 15, "$tag in the log" }
-sub is_unavailable { my ($name) = @_; problem_ok api(GET => '/api/tickets', vhost => $server), 503, undef, "$name: a 503" }
 
 # --- step by step to what is needed
 $server->start;
-is_unavailable('a user without any right');
+unavailable_ok($server, 'a user without any right');
 line($is_pgsql ? 'SVC072' : 'SVC010');
 $server->stop;
 admin($is_pgsql ? "GRANT USAGE ON SCHEMA $place TO shop_clerk" : "GRANT SELECT, INSERT, UPDATE, DELETE ON $place.* TO shop_clerk");
 $server->start;
-is_unavailable('no tables');
+unavailable_ok($server, 'no tables');
 like line('SVC072'), qr/no tables of tickets/, '... and the log says what is missing';
 for my $service (qw(tickets orders)) {
     my ($code, $output) = schema_run($server, schema_files($server, $service, 0));
@@ -42,7 +41,7 @@ for my $service (qw(tickets orders)) {
 }
 if ($is_pgsql) {
     wait_until { $server->error_log =~ /SVC010: mod_tickets: no database .*42501/ } 15, 'the log to say that a right is missing';
-    is_unavailable('no right to read the tables');
+    unavailable_ok($server, 'no right to read the tables');
     admin("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA $place TO shop_clerk");
 }
 

@@ -17,6 +17,8 @@ sub save { my ($name, $text) = @_; open my $out, '>', "$tmp/$name" or die $!; pr
 my ($code, $output) = tool('--help');
 is $code, 0, '--help is fine';
 like $output, qr/^usage: svc-schema /, '... and says how it is called';
+($code, $output) = tool('--version');
+like "$code $output", qr/^0 svc-schema \d+\.\d+\.\d+\n\z/, '--version says its version';
 for (['nothing'], ['no command', '--driver', $driver, 'tickets'], ['no driver', 'tickets', 'status'], ['an odd driver', '--driver', 'oracle', 'tickets', 'status'],
      ['an odd service', '--driver', $driver, 'seats', 'status'], ['an odd command', '--driver', $driver, 'tickets', 'drop'],
      ['a word more', '--driver', $driver, 'tickets', 'status', 'now'], ['an odd option', '--driver', $driver, '--force', 'tickets', 'status'],
@@ -70,6 +72,8 @@ my $params = $server->engine->params($server->db_file);
 is $code, 0, 'the parameters may be in a file' or diag $output;
 ($code, $output) = tool('--driver', $driver, '--params', "\@$tmp/none", 'tickets', 'status');
 is "$code $output", "1 svc-schema: the file of --params cannot be read\n", '... which has to be there';
+($code, $output) = tool('--driver', $driver, '--params', '@' . save('long', 'x' x 4096), 'tickets', 'status');
+is "$code $output", "1 svc-schema: the first line of the file of --params is longer than 4095 bytes\n", '... and its line to be read as a whole';
 (my $away = $params) =~ s{/(?=[^/ ]+(?: |\z))}{/away/};
 $away =~ s/host=/host=\/away/;
 for my $command (qw(status print migrate)) {

@@ -3,6 +3,7 @@
 use strict;
 use warnings FATAL => 'all';
 use Apache::Test qw(-withtestmore);
+use Fcntl qw(:flock F_SETLKW F_WRLCK SEEK_SET);
 use JSON::PP ();
 use TestSvc;
 use TestSvc::Server;
@@ -35,6 +36,9 @@ for my $case (
     ['text/html;q=0.5, application/json',                      'application/json', '... who prefers it'],
     ['application/json;q=0.5,text/html',                       'text/html',        '... not who prefers the page'],
     ['application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2', 'text/plain', 'Prometheus gets its text'],
+    ['text/html;q=0.5, application/json;q=1e99',               'application/json', 'who gives more than 1 gives 1'],
+    ['text/html;q=nan, application/json;q=0.1',                'application/json', '... and no number is nothing'],
+    ['text/html;q=0.5, application/json;seq=0.1; Q=0.6',       'application/json', '... and q is a parameter of its own'],
     ['image/png',                                              'text/html',        'who wants what there is not gets the page'],
     [';;,, ,text/html;q=,"',                                   'text/html',        'who says nonsense does'],
 ) {
@@ -177,6 +181,18 @@ CONF
     api(GET => '/api/tickets', vhost => $apart);
     is route_of(status($admin, 'tickets'), 'GET /api/tickets')->{status}{200}, 1, 'a virtual host without the service shows the only one';
     $apart->stop;
+
+    # Nobody leads while another holds the lock for it: then the database is asked, the service's, not the asked virtual host's.
+    my ($file) = glob "$apart->{dir}/{,*/}*.leader" or die 'no lock of a leader';
+    open my $lock, '+<', $file or die "$file: $!";
+    my $whole = pack 's s l! l! i', F_WRLCK, SEEK_SET, 0, 0, 0;   # of which kind is up to how APR was built
+    fcntl $lock, F_SETLKW, $whole or die "$file: $!";
+    flock $lock, LOCK_EX or die "$file: $!";
+    $apart->start;
+    is status($admin, 'tickets')->{leader}{pid}, undef, 'without a leader the status says so';
+    is ready($admin, 'tickets'), 200, '... and a virtual host without the service asks the database of the one that has it';
+    $apart->stop;
+    close $lock;
     $apart->write_conf(conf => "Listen 127.0.0.1:\@port:second\@\n" . $vhost->('second') . $hosts);
     $apart->start;
     problem_ok api(GET => '/status/tickets', vhost => $admin), 404, undef, '... if there are two, it is a 404';

@@ -6,6 +6,10 @@
 
 #include "svc_db_watch.h"
 
+#define LONG_MS 60000 /* does not pass meanwhile, however busy the machine */
+#define SHORT_MS 1
+#define PASS_SHORT() apr_sleep(5 * 1000)
+
 /* Two ends of a connection: the one that is watched, and the server's. */
 static void connection(int ends[2])
 {
@@ -32,19 +36,22 @@ static void statements(void)
     connection(a);
     connection(b);
     connection(c);
-    svc_db_watch_begin(slow, a[0], 20);
-    svc_db_watch_begin(done, b[0], 20);
+    svc_db_watch_begin(slow, a[0], LONG_MS);
+    svc_db_watch_begin(done, b[0], LONG_MS);
     svc_db_watch_begin(patient, c[0], 0);
     svc_db_watch_turn();
     ok(!is_ended(a[0]), "before its time a statement goes on");
     ok(!svc_db_watch_end(done), "one that is answered was not ended");
-    apr_sleep(30000);
+    svc_db_watch_begin(slow, a[0], SHORT_MS);
+    svc_db_watch_begin(done, b[0], SHORT_MS);
+    svc_db_watch_end(done);
+    PASS_SHORT();
     svc_db_watch_turn();
     ok(is_ended(a[0]), "one that waits for too long is ended");
     ok(svc_db_watch_end(slow), "... and is told");
     ok(!is_ended(b[0]), "one that was answered is not");
     ok(!is_ended(c[0]), "nor is one that may take as long as it likes");
-    svc_db_watch_begin(slow, b[0], 1000);
+    svc_db_watch_begin(slow, b[0], LONG_MS);
     svc_db_watch_turn();
     ok(!svc_db_watch_end(slow), "the next one has its own time");
     close(a[0]), close(a[1]), close(b[0]), close(b[1]), close(c[0]), close(c[1]);
@@ -64,15 +71,16 @@ static void unused(void)
     connection(a);
     connection(b);
     connection(c);
-    svc_db_watch_begin(unused, a[0], 1000);
+    svc_db_watch_begin(unused, a[0], LONG_MS);
     svc_db_watch_end(unused);
-    svc_db_watch_begin(used, b[0], 1000);
-    svc_db_watch_begin(moves, c[0], 1000);
+    svc_db_watch_begin(used, b[0], LONG_MS);
+    svc_db_watch_begin(moves, c[0], LONG_MS);
     svc_db_watch_end(moves);
-    svc_db_watch_wait(waits, 10);
+    svc_db_watch_wait(waits, LONG_MS);
     svc_db_watch_turn();
     ok(!is_ended(a[0]), "while somebody waits for mod_dbd, all go on");
-    apr_sleep(20000);
+    svc_db_watch_wait(waits, SHORT_MS);
+    PASS_SHORT();
     svc_db_watch_turn();
     ok(is_ended(a[0]), "when he waits too long, connections that nobody uses "
                        "are ended");

@@ -104,6 +104,14 @@ static void database(void)
     config.database_answers = 0;
     examine();
     ok(!health->is_database_up, "... also when that is nothing");
+    begin();
+    svc_stats_lead_no_more(&stats, (int)getpid());
+    atomic_store(&stats.database_at, TICKS - 60000);
+    examine();
+    ok(health->is_database_up, "without a leader it is as it was seen last");
+    atomic_store(&stats.database_failed_at, TICKS - 59000);
+    examine();
+    ok(!health->is_database_up, "... also when that was a failure");
 }
 
 static void leader(void)

@@ -48,6 +48,9 @@ static void requests(void)
            "... and above all bounds in the last");
     is_int(atomic_load(&stats.routes[2].latency[0].sum_us), 2001,
            "... and added up");
+    svc_stats_request(&stats, 2, 201, -5000000);
+    is_int(atomic_load(&stats.routes[2].latency[0].sum_us), 2001,
+           "a clock that was put back takes nothing away");
     is_int(svc_stats_bound(SVC_STATS_BUCKETS - 1), -1,
            "the last bucket has no bound");
 }

@@ -6,11 +6,14 @@ use warnings FATAL => 'all';
 use Carp 'croak';
 use Cwd 'abs_path';
 use Exporter 'import';
-use TestSvc qw(db wait_until);
+use Test::Builder ();
+use TestSvc qw(api db new_order new_ticket order problem_ok wait_until);
 use TestSvc::Database ();
+use TestSvc::Truth qw(truth_ok wait_quiet);
 
-our @EXPORT = qw(schema_tool schema_version schema_run schema_files structure rows_of put_rows wait_ready);
+our @EXPORT = qw(schema_tool schema_version schema_run schema_files structure rows_of put_rows wait_ready works_ok unavailable_ok);
 
+my $Test = Test::Builder->new;
 (my $Top = abs_path(__FILE__)) =~ s{/t/lib/TestSvc/Schema\.pm$}{};
 my $Tool = ($ENV{TEST_BUILD} || "$Top/build") . '/svc-schema';
 
@@ -71,6 +74,35 @@ sub wait_ready {
         $last{"$1 $3"} = $2 while $log =~ /\[pid (\d+)[^]]*\] (SVC003|SVC010|SVC072): (mod_\w+): /g;
         keys %last && !grep { /^(\d+)/ && $alive{$1} && $last{$_} ne 'SVC003' } keys %last;
     } $seconds || 15, 'all processes have their database';
+}
+
+# All that needs the database is refused until it is there, with no word of what is wrong with it.
+sub unavailable_ok {
+    my ($server, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $uuid = '01234567-89ab-7cde-8f01-23456789abcd';
+    my %ticket = (user => 'alice', json => { title => 'x', price => 1 });
+    for (['GET tickets', GET => '/api/tickets'], ['GET a ticket', GET => "/api/tickets/$uuid"],
+         ['POST a ticket', POST => '/api/tickets', %ticket], ['PUT a ticket', PUT => "/api/tickets/$uuid", %ticket],
+         ['GET orders', GET => '/api/orders', user => 'bob'], ['DELETE an order', DELETE => "/api/orders/$uuid", user => 'bob'],
+         ['POST an order', POST => '/api/orders', user => 'bob', json => { ticketId => $uuid }]) {
+        my ($what, $method, $path, %opt) = @$_;
+        my $answer = api($method => $path, vhost => $server, %opt);
+        problem_ok($answer, 503, [ { field => undef } ], "$name: $what is a 503");
+        $Test->like($answer->header('Retry-After') || '', qr/^[1-9]\d*\z/, '... with Retry-After');
+        $Test->unlike($answer->content, qr/schema|svc-|(?:tickets|orders)_/, '... and no word of tables');
+    }
+}
+
+sub works_ok {   # by itself, when all processes have what they waited for
+    my ($server, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    wait_ready($server);
+    my $order = new_order(vhost => $server, ticket => new_ticket(vhost => $server));
+    my $is_reserved = eval { wait_until { order($order->{id}, vhost => $server)->{status} eq 'awaiting:payment' } 10, 'the dance' };
+    $Test->ok($is_reserved, "$name: it works by itself, the dance too") or $Test->diag($@);
+    wait_quiet($server);
+    truth_ok($server, "$name: and its database is right");
 }
 
 # What the tables and indexes of both services are, as text that can be compared.
@@ -151,5 +183,6 @@ TestSvc::Schema - the tables of a suite's own httpd, before it starts
 
 C<schema_tool(undef, @args)> runs svc-schema without a database. C<schema_version($server, $service)> is the version of
 the database and that of the program. C<wait_ready($server)> waits until all its processes have their database.
+C<works_ok($server, $name)> asserts that then all works by itself, C<unavailable_ok($server, $name)> that all is answered 503.
 
 =cut

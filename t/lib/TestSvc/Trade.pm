@@ -179,11 +179,14 @@ sub no_open_transaction_ok {
     $Test->ok($is_none, "$name: no connection has a transaction left open");
 }
 
-# WHAT is done while there is trade, with the pid of httpd the same before and after; returns what became of it all.
+sub started { my ($where) = @_; return sprintf 'process %d, start %d', $where->pid, $where->generation }
+
+# WHAT is done while there is trade, without httpd being started or restarted; returns what became of it all.
 sub survives_ok {
     my ($where, $name, $what, %opt) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $story = ++$Stories . " $$";
+    my $started = started($where);
     my $clients = trade($story, $where, $opt{clients} || 6);
     goes_on($where);
     my $result = $what->($clients);
@@ -199,6 +202,7 @@ sub survives_ok {
     $Test->cmp_ok($all->{longest}, '<', $opt{longest} || $Longest, sprintf '%s: no request takes longer than %s s', $name, $opt{longest} || $Longest)
         or $Test->diag($all->{slowest});
     no_open_transaction_ok($where, $name);
+    $Test->is_eq(started($where), $started, "$name: httpd was not restarted");
     $all->{result} = $result;
     return $all;
 }
@@ -225,7 +229,7 @@ TestSvc::Trade - a trading load while something goes wrong
 
 Has clients (C<clients>: 6) sell, buy, cancel, pay and look while C<< $what->($clients) >> is done, and asserts that afterwards
 everything works by itself and is true (L<TestSvc::Truth>), that what was answered 2xx is there and what was refused is not,
-that no request took longer than 10.5 s (or C<longest>), and that each was answered as it may be. Returns what happened:
+that no request took longer than 10.5 s (or C<longest>), that each was answered as it may be, and that httpd was not restarted. Returns what happened:
 C<codes>, C<made>, C<refused>, C<unknown>, C<longest>, C<last> (when the last 503 came), and C<result>, which is what C<$what> returned.
 
 =item works_ok($server, $name), no_open_transaction_ok($server, $name), trade_conf

@@ -283,7 +283,11 @@ svc_command_t *svc_ap_worker_command(void **baton, apr_size_t size,
                                      request_rec *r)
 {
     svc_command_t *command = svc_writer_command(baton, size, key, run);
+    svc_origin_t origin = svc_origin(
+        apr_table_get(r->headers_in, "traceparent"),
+        apr_table_get(r->subprocess_env, "UNIQUE_ID")); /* mod_unique_id's */
 
+    svc_writer_command_origin(command, &origin);
     apr_pool_cleanup_register(r->pool, command, release,
                               apr_pool_cleanup_null);
     return command;

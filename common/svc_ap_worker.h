@@ -29,7 +29,8 @@ svc_err_t *svc_ap_worker_borrow(svc_ap_db_loan_t *loan,
                                 const svc_ap_instance_t *instance,
                                 request_rec *r);
 
-/* svc_writer_command for a request, which gives its reference back at its end. */
+/* svc_writer_command for a request, which gives its reference back at its end; its
+ * events carry on the request's trace and its id. */
 svc_command_t *svc_ap_worker_command(void **baton, apr_size_t size,
                                      const char *key, svc_writer_run_fn run,
                                      request_rec *r);

@@ -37,6 +37,7 @@ static void keep(svc_event_t *kept, const svc_event_t *event,
     kept->type = subject;
     kept->entity = apr_pstrdup(pool, event->entity);
     kept->text = apr_pstrdup(pool, event->text);
+    kept->origin = svc_origin_copy(&event->origin, pool);
     if (!event->data_text)
         return;
     kept->data_text = event->data_text >= event->text &&
@@ -241,6 +242,7 @@ static svc_err_t *apply_one(svc_inbox_outcome_t *outcome, svc_batch_t *batch,
     *outcome = SVC_INBOX_IGNORED;
     if (item->bad)
         return set_aside(batch, tx, item, item->bad);
+    tx->origin = item->event.origin;
     err = batch->handler->apply(outcome, &context, &item->event);
     if (!err)
         return note(batch, tx, item, *outcome);
@@ -343,6 +345,7 @@ static svc_err_t *replace(svc_batch_t *batch, svc_stream_tx_t *tx,
 
     if (item->bad)
         return set_aside(batch, tx, item, item->bad);
+    tx->origin = item->event.origin;
     err = batch->handler->replace(&context, &item->event);
     if (err && svc_err_is_domain(err))
         return set_aside(batch, tx, item, err->message);
@@ -380,6 +383,7 @@ static svc_err_t *apply_page(svc_batch_t *batch, svc_stream_tx_t *tx,
             err = replace(batch, tx, item); /* as a whole or not at all: what
                                                is left out would stay as it was */
     }
+    tx->origin = svc_origin(NULL, NULL); /* what is missing says no origin */
     if (err || (err = batch->handler->prune(&context, &page->range)) ||
         !is_last(page))
         return err;

@@ -23,6 +23,9 @@ static int is_plain(const char *text)
 
 static const char *encode_usual(const svc_event_t *event, apr_pool_t *pool)
 {
+    const char *trace = event->origin.traceparent;
+    const char *request = event->origin.request_id;
+
     return apr_pstrcat(
         pool, "{\"specversion\":\"1.0\",\"id\":\"", event->id,
         "\",\"source\":\"", event->source, "\",\"type\":\"", event->type,
@@ -31,6 +34,8 @@ static const char *encode_usual(const svc_event_t *event, apr_pool_t *pool)
         svc_time_format(event->time, pool),
         "\",\"datacontenttype\":\"application/json\",\"sequence\":\"",
         apr_psprintf(pool, "%020" APR_INT64_T_FMT, event->position),
+        trace ? "\",\"traceparent\":\"" : "", trace ? trace : "",
+        request ? "\",\"requestid\":\"" : "", request ? request : "",
         "\",\"data\":", svc_json_text(NULL, event->data, pool), "}", NULL);
 }
 
@@ -39,7 +44,8 @@ const char *svc_event_encode(const svc_event_t *event, apr_pool_t *pool)
     svc_json_t *json;
 
     if (event->data && is_plain(event->id) && is_plain(event->source) &&
-        is_plain(event->type) && (!event->entity || is_plain(event->entity)))
+        is_plain(event->type) && (!event->entity || is_plain(event->entity)) &&
+        (!event->origin.request_id || is_plain(event->origin.request_id)))
         return encode_usual(event, pool);
     json = svc_json_object(pool);
     svc_json_set_string(json, "specversion", "1.0");
@@ -52,6 +58,8 @@ const char *svc_event_encode(const svc_event_t *event, apr_pool_t *pool)
     svc_json_set_string(json, "sequence",
                         apr_psprintf(pool, "%020" APR_INT64_T_FMT,
                                      event->position));
+    svc_json_set_string(json, "traceparent", event->origin.traceparent);
+    svc_json_set_string(json, "requestid", event->origin.request_id);
     svc_json_set(json, "data", event->data);
     return svc_json_text(NULL, json, pool);
 }
@@ -94,6 +102,14 @@ static svc_err_t *read_sequence(apr_int64_t *out, const svc_json_t *json,
     return err || !text ? err : read_position(out, text, pool);
 }
 
+static svc_origin_t read_origin(const svc_json_t *json, apr_pool_t *pool)
+{
+    svc_origin_t origin = svc_origin(svc_json_get_string(json, "traceparent"),
+                                     svc_json_get_string(json, "requestid"));
+
+    return svc_origin_copy(&origin, pool);
+}
+
 /* Steps over LITERAL; false when it is not what comes. */
 static int skip(const char **at, const char *literal)
 {
@@ -124,7 +140,7 @@ static int take_text(const char **out, const char **at, apr_pool_t *pool)
 static int decode_usual(svc_event_t *out, const char *subject,
                         const char *text, apr_size_t length, apr_pool_t *pool)
 {
-    const char *at = text, *sequence;
+    const char *at = text, *sequence, *trace = NULL, *request = NULL;
 
     if (!skip(&at, "{\"specversion\":\"1.0\",\"id\":\"") ||
         !take_text(&out->id, &at, pool) || !skip(&at, ",\"source\":\"") ||
@@ -138,11 +154,17 @@ static int decode_usual(svc_event_t *out, const char *subject,
                    "\"sequence\":\"") ||
         !take_text(&sequence, &at, pool) ||
         read_position(&out->position, sequence, pool) ||
+        (skip(&at, ",\"traceparent\":\"") &&
+         !take_text(&trace, &at, pool)) ||
+        (skip(&at, ",\"requestid\":\"") &&
+         !take_text(&request, &at, pool)) ||
         !skip(&at, ",\"data\":"))
         return 0;
+    out->origin = svc_origin(trace, request);
     out->data_text = at;
     out->data_length = length - (apr_size_t)(at - text) - 1;
-    return *at == '{' && text[length - 1] == '}';
+    /* An attribute after the data would end in a quotation mark. */
+    return *at == '{' && text[length - 2] == '}' && text[length - 1] == '}';
 }
 
 svc_err_t *svc_event_decode(svc_event_t *out, const char *subject,
@@ -176,6 +198,7 @@ svc_err_t *svc_event_decode(svc_event_t *out, const char *subject,
         return svc_err_make(pool, SVC_ERR_INVALID,
                             "the attribute \"type\" is not the message's "
                             "subject");
+    out->origin = read_origin(json, pool);
     data = svc_json_get_object(json, "data");
     if (data)
         out->data_text = svc_json_text(&out->data_length, data, pool);

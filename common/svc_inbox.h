@@ -57,7 +57,8 @@ typedef struct svc_inbox_item_t {
 
 /* What a service does with what it hears, in the transaction of a context. A
  * domain error says what is wrong with an event; nothing may have been written
- * then. */
+ * then. What is emitted goes back to what the event does: the caller says so in
+ * the transaction, but for apply_many, which says it itself. */
 typedef struct svc_inbox_handler_t {
     /* Applies one event. */
     svc_err_t *(*apply)(svc_inbox_outcome_t *outcome,

@@ -24,6 +24,7 @@ struct svc_command_t {
     svc_writer_run_fn run;
     void *baton;
     const char *key;
+    svc_origin_t origin;         /* see svc_writer_command_origin */
     int weight;                  /* see svc_writer_command_weigh */
     svc_err_t *answer;           /* the writer's until svc_queue_answer */
     /* The rest is the queue's, under its mutex. */

@@ -125,6 +125,7 @@ void svc_stream_emit(svc_stream_tx_t *tx, const char *type, const char *entity,
     pending->event.entity = entity;
     pending->event.time = tx->now;
     pending->event.data = data;
+    pending->event.origin = tx->origin;
     pending->on_position = on_position;
     pending->baton = baton;
 }

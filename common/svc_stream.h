@@ -27,6 +27,9 @@ typedef struct svc_stream_tx_t {
     const svc_stream_t *stream;
     apr_int64_t now;             /* the database's clock at its begin, ms */
     apr_pool_t *pool;
+    svc_origin_t origin;         /* of what is emitted from now on: set by who
+                                    runs a command or applies an event; its
+                                    texts live until the commit */
     apr_array_header_t *pending; /* private to svc_stream.c */
     int vouches;                 /* the same: see svc_stream_vouch */
     apr_array_header_t *inserts; /* alike */

@@ -80,6 +80,12 @@ void svc_writer_command_weigh(svc_command_t *command, int weight)
     command->weight = weight;
 }
 
+void svc_writer_command_origin(svc_command_t *command,
+                               const svc_origin_t *origin)
+{
+    command->origin = svc_origin_copy(origin, command->pool);
+}
+
 apr_pool_t *svc_writer_command_pool(const svc_command_t *command)
 {
     return command->pool;
@@ -271,6 +277,7 @@ static svc_err_t *attempt(svc_writer_t *writer, svc_command_t **batch,
     for (i = 0; i < count && !err; i++) {
         svc_command_t *command = batch[i];
 
+        tx->origin = command->origin;
         err = command->run(command->baton, tx, command->pool);
         command->answer = NULL;
         if (err && svc_err_is_domain(err)) {

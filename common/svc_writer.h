@@ -77,6 +77,10 @@ svc_command_t *svc_writer_command(void **baton, apr_size_t size,
  * in. It bounds what goes into one transaction. */
 void svc_writer_command_weigh(svc_command_t *command, int weight);
 
+/* What the command's events go back to; copied. Before it is handed in. */
+void svc_writer_command_origin(svc_command_t *command,
+                               const svc_origin_t *origin);
+
 /* The command's pool; the maker may use it until the command is handed in. */
 apr_pool_t *svc_writer_command_pool(const svc_command_t *command);
 

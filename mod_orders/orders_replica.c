@@ -241,6 +241,7 @@ svc_err_t *orders_replica_apply_many(const svc_inbox_context_t *context,
             continue;
         link->item->is_done = 1;
         link->item->outcome = SVC_INBOX_APPLIED;
+        tx->origin = link->item->event->origin;
         err = react(tx, link->ticket, 0);
     }
     return err;

@@ -12,7 +12,7 @@ my $httpd = $ENV{TEST_HTTPD} || (grep { -x } '/usr/sbin/apache2', '/usr/sbin/htt
 
 # The layers, lowest first; an include may go down or stay on its layer. A new file is placed here.
 my @layers = (
-    [ base      => qw(svc_err svc_log svc_outage svc_stats svc_time svc_etag svc_money svc_version) ],
+    [ base      => qw(svc_err svc_log svc_outage svc_stats svc_time svc_etag svc_money svc_origin svc_version) ],
     [ tools     => qw(svc_db svc_db_sql svc_db_class svc_db_mask svc_db_place svc_db_rows svc_db_session svc_db_watch svc_json svc_bus svc_curve svc_door svc_endpoint svc_id svc_lock) ],
     [ domain_io => qw(svc_stream svc_event svc_schema svc_schema_script svc_inbox svc_idempotency svc_recent
                       MODULE MODULE_store MODULE_list_store MODULE_payments_store MODULE_json MODULE_change MODULE_replica MODULE_events

@@ -31,7 +31,10 @@ sub judge {   # the document as the parser sees it, and each [message, payload]
 }
 
 # --- what is on the wire
-my $server = TestSvc::Server->new(conf => "OrdersSubscribe tcp://127.0.0.1:\@port:payments\@\n");
+my $server = TestSvc::Server->new(conf => <<'CONF');
+LoadModule unique_id_module "@modules@/mod_unique_id.so"
+OrdersSubscribe tcp://127.0.0.1:@port:payments@
+CONF
 my $payments = TestSvc::Event->publisher($server->endpoint('payments'));
 $server->start;
 $payments->wait_subscriber('payment:created')->wait_subscriber('expiration:complete');
@@ -65,7 +68,8 @@ sub publish {   # what the suite says is judged as well
     $payments->send($type, $event);
 }
 my ($kept, $paid, $cancelled) = map { reserved() } 1 .. 3;
-api(DELETE => "/api/orders/$cancelled->{id}", @shop, user => 'bob');
+api(DELETE => "/api/orders/$cancelled->{id}", @shop, user => 'bob',
+    headers => { traceparent => '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' });
 publish('payment:created', id => 'p-1', orderId => $paid->{id}, amount => 20.55);
 publish('payment:created', id => 'p-2', orderId => $cancelled->{id});
 publish('expiration:complete', orderId => $kept->{id});
@@ -100,6 +104,8 @@ for my $service (qw(tickets orders)) {
 hear();
 cmp_ok scalar(grep { $_->[0] eq 'orderUpdated' } @within), '>=', 2, 'snapshot and replay have orders';
 
+cmp_ok scalar(grep { $_->[1]{traceparent} && $_->[1]{requestid} } @live), '>=', 2, 'some events have a trace and a request id';
+
 my $said = judge(@live, @frames, @within);
 is_deeply [grep { !/^info .*latest version/i } @{ $said->{diagnostics} }], [], 'the official parser has no complaint';
 my @all = (@live, @frames, @within);
@@ -123,7 +129,8 @@ my @spoilt = map {
     ['a time without milliseconds', sub { $_[0]{time} = '2026-11-23T01:40:22Z' }], ['no data', sub { delete $_[0]{data} }],
     ['no title', sub { delete $_[0]{data}{title} }], ['a price that is text', sub { $_[0]{data}{price} = '20' }],
     ['version 0', sub { $_[0]{data}{version} = 0 }], ['a version that is text', sub { $_[0]{data}{version} = '3' }],
-    ['an orderId that is null', sub { $_[0]{data}{orderId} = undef }],
+    ['an orderId that is null', sub { $_[0]{data}{orderId} = undef }], ['a requestid with a blank', sub { $_[0]{requestid} = 'a b' }],
+    ['a trace of zeros', sub { $_[0]{traceparent} = '00-' . '0' x 32 . '-00f067aa0ba902b7-01' }],
 );
 push @spoilt, ['a request of four frames', ['replay', [@{ $request->[1] }[0 .. 3]]]],
     ['a position that is no number', ['replay', ['REPLAY', '', 'x', '', '1']]], ['another word', ['replay', ['REPLAYS', '', '0', '', '1']]];
@@ -132,7 +139,7 @@ for my $i (0 .. $#spoilt) {
     ok defined $refused->{wrong}[$i], "refused: $spoilt[$i][0]";
 }
 my %future = %{ $good->[1] };
-is_deeply judge([$good->[0], { %future, traceparent => 'x', data => { %{ $future{data} }, seat => 'A 12' } }])->{wrong}, [undef],
+is_deeply judge([$good->[0], { %future, future => 'x', data => { %{ $future{data} }, seat => 'A 12' } }])->{wrong}, [undef],
     'a field that is new is none of its business';
 
 # --- every subject that the text names is there, and no other

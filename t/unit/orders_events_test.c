@@ -47,15 +47,14 @@ static const char *last_event(void)
                             "FROM orders_log ORDER BY position DESC LIMIT 1");
 }
 
-/* A ticket as a snapshot has it; ORDER may be NULL. */
-static svc_err_t *replace_from(const char *source, const char *id, int version,
-                               const char *title, const char *order)
+/* What is told of a ticket; ORDER may be NULL. */
+static svc_event_t told(const char *source, const char *id, int version,
+                        const char *title, const char *order)
 {
-    svc_inbox_context_t context = { &tx, inbox, 1 };
     svc_event_t event = { "e", source,
                           version ? "ticket:updated" : "ticket:created", id, 0,
-                          9, NULL, "{}", NULL, 0 };
-    svc_err_t *err;
+                          9, NULL, "{}", NULL, 0,
+                          { NULL, NULL } };
 
     event.data = svc_json_object(fixture.pool);
     svc_json_set_string(event.data, "id", id);
@@ -64,6 +63,17 @@ static svc_err_t *replace_from(const char *source, const char *id, int version,
     svc_json_set_cents(event.data, "price", 2000 + version);
     svc_json_set_string(event.data, "userId", "seller");
     svc_json_set_string(event.data, "orderId", order);
+    return event;
+}
+
+/* A ticket as a snapshot has it. */
+static svc_err_t *replace_from(const char *source, const char *id, int version,
+                               const char *title, const char *order)
+{
+    svc_inbox_context_t context = { &tx, inbox, 1 };
+    svc_event_t event = told(source, id, version, title, order);
+    svc_err_t *err;
+
     begin();
     err = orders_events_handler.replace(&context, &event);
     commit();
@@ -332,6 +342,39 @@ static void orders_of_them(void)
     is_str(claim_of(id_of(203)), orders[2], "... to the order that has paid");
 }
 
+/* Events that are applied together: what follows of each goes back to what that
+ * one does. */
+static void origins(void)
+{
+    static const char *const requests[] = { "r0", NULL, "r2" };
+    svc_inbox_context_t context = { &tx, inbox, 1 };
+    svc_inbox_item_t items[3];
+    svc_event_t events[3], got;
+    int i;
+
+    for (i = 0; i < 3; i++) {
+        replace(id_of(700 + i), 0, NULL);
+        events[i] = told(ONE, id_of(700 + i), 1, "T", buy(id_of(700 + i)));
+        events[i].origin.request_id = requests[i];
+        items[i].event = &events[i];
+        items[i].is_done = 0;
+    }
+    begin();
+    must(orders_events_handler.apply_many(&context, items, 3));
+    commit();
+    for (i = 0; i < 3; i++) {
+        const char *text = fixture_text(db, apr_psprintf(
+            fixture.pool, "SELECT event FROM orders_log ORDER BY position DESC "
+                          "LIMIT 1 OFFSET %d", 2 - i));
+
+        must(svc_event_decode(&got, "order:updated", text, strlen(text),
+                              fixture.pool));
+        ok(items[i].is_done, "ticket %d is applied with the others", i);
+        is_str(got.origin.request_id, requests[i],
+               "... and its order tells whose request that was");
+    }
+}
+
 /* More than the store hands out at a time. */
 static void many(void)
 {
@@ -444,6 +487,7 @@ int main(void)
     reacting();
     in_range();
     orders_of_them();
+    origins();
     many();
     own_state();
     own_data();

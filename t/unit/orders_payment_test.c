@@ -38,7 +38,8 @@ static svc_err_t *hear(svc_inbox_outcome_t *outcome, const char *type,
                        const char *data)
 {
     svc_inbox_context_t context = { &tx, inbox, 0 };
-    svc_event_t event = { "e", SOURCE, type, NULL, 0, 0, NULL, "{}", NULL, 0 };
+    svc_event_t event = { "e", SOURCE, type, NULL, 0, 0, NULL, "{}", NULL, 0,
+                          { NULL, NULL } };
     svc_err_t *err;
 
     must(svc_json_parse(&event.data, data, strlen(data), fixture.pool));
@@ -114,7 +115,7 @@ static svc_err_t *prevented(const char *id, const char *order_id,
 {
     svc_inbox_context_t context = { &tx, inbox, 0 };
     svc_event_t event = { "e", SOURCE, "payment:created", NULL, 0, 0, NULL,
-                          "{}", NULL, 0 };
+                          "{}", NULL, 0, { NULL, NULL } };
     const char *data = payment(id, order_id, amount);
     svc_inbox_outcome_t outcome;
     svc_err_t *err;
@@ -657,7 +658,7 @@ static void in_a_snapshot(void)
     sale_t sale = reserved();
     svc_inbox_context_t context = { &tx, inbox, 1 };
     svc_event_t event = { "e", SOURCE, "payment:created", "snap", 0, 9, NULL,
-                          "{}", NULL, 0 };
+                          "{}", NULL, 0, { NULL, NULL } };
     const char *data = payment("snap", sale.id, "20.5");
     int i;
 

@@ -50,7 +50,8 @@ static svc_event_t told(const char *source, const char *id, int version,
 {
     svc_event_t event = { "e", source,
                           version ? "ticket:updated" : "ticket:created", id, 0,
-                          1, NULL, "{}", NULL, 0 };
+                          1, NULL, "{}", NULL, 0,
+                          { NULL, NULL } };
 
     event.data = svc_json_object(fixture.pool);
     svc_json_set_string(event.data, "id", id);
@@ -209,7 +210,8 @@ static void bad_events(void)
         { "ticket:created", "\"version\":\"0\"", "a version that is a text" }
     };
     svc_inbox_context_t context = { &tx, inbox, 1 };
-    svc_event_t event = { "e", SOURCE, NULL, NULL, 0, 1, NULL, "", NULL, 0 };
+    svc_event_t event = { "e", SOURCE, NULL, NULL, 0, 1, NULL, "", NULL, 0,
+                          { NULL, NULL } };
     svc_inbox_outcome_t outcome;
     size_t i;
 

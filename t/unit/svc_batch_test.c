@@ -12,6 +12,7 @@ static svc_stream_t *stream;
 static svc_inbox_t *inbox;
 static svc_stats_t stats;
 static int was_ordered; /* what the last event was told */
+static const char *prune_origin; /* whose request the last pruning was of */
 
 static svc_json_t *data_of(const svc_event_t *event)
 {
@@ -87,6 +88,7 @@ static svc_err_t *prune(const svc_inbox_context_t *context,
 {
     svc_stream_tx_t *tx = context->tx;
 
+    prune_origin = tx->origin.request_id;
     if (strcmp("gone", range->after) <= 0 ||
         (*range->last && strcmp("gone", range->last) > 0) ||
         apr_hash_get(range->present, "gone", APR_HASH_KEY_STRING))
@@ -241,6 +243,63 @@ static void early(void)
     batch = new_batch();
     add(batch, "q", 0, "ignore", NULL);
     succeeds(run(batch), "an event that concerns nothing is passed by");
+}
+
+#define TRACE(n) "00-0000000000000000000000000000000" #n "-00f067aa0ba902b7-01"
+
+/* An event without a log of entity ID, with these attributes besides. */
+static svc_event_t traced(const char *id, int version, const char *more)
+{
+    return event_of(apr_psprintf(
+        fixture.pool, "{\"specversion\":\"1.0\",\"id\":\"t\",\"source\":"
+        "\"urn:t\",\"type\":\"x:y\"%s,\"data\":{\"id\":\"%s\","
+        "\"version\":%d}}", more, id, version));
+}
+
+/* Of the last COUNT events that were emitted, what their origins are: a trace by
+ * its number, and the request. */
+static const char *emitted(int count)
+{
+    int head = (int)fixture_int(db, "SELECT position FROM x_head");
+    const char *all = "";
+
+    while (count--) {
+        const char *text = fixture_text(db, apr_psprintf(
+            fixture.pool, "SELECT event FROM x_log WHERE position = %d",
+            head - count));
+        svc_event_t event;
+
+        must(svc_event_decode(&event, "x:counted", text, strlen(text),
+                              fixture.pool));
+        all = apr_psprintf(fixture.pool, "%s%s%c%s", all, *all ? " " : "",
+                           event.origin.traceparent
+                               ? event.origin.traceparent[34] : '-',
+                           event.origin.request_id ? event.origin.request_id
+                                                   : "-");
+    }
+    return all;
+}
+
+static void origins(void)
+{
+    svc_batch_t *batch = new_batch();
+    svc_event_t event = traced("o", 1, ",\"traceparent\":\"" TRACE(2) "\","
+                                       "\"requestid\":\"r2\"");
+
+    svc_batch_add(batch, "x:y", &event, fixture.pool);
+    succeeds(run(batch), "an event with an origin waits for an earlier one");
+    batch = new_batch();
+    event = traced("l", 0, ",\"traceparent\":\"" TRACE(3) "\"");
+    svc_batch_add(batch, "x:y", &event, fixture.pool);
+    event = traced("n", 0, "");
+    svc_batch_add(batch, "x:y", &event, fixture.pool);
+    event = traced("o", 0, ",\"requestid\":\"r1\"");
+    svc_batch_add(batch, "x:y", &event, fixture.pool);
+    event = traced("m", 0, ",\"traceparent\":\"bad\",\"requestid\":\"\"");
+    svc_batch_add(batch, "x:y", &event, fixture.pool);
+    succeeds(run(batch), "events with and without one are applied together");
+    is_str(emitted(5), "3- -- -r1 2r2 --",
+           "what they make happen goes back to what they do, each its own");
 }
 
 static void many_early(void)
@@ -401,6 +460,19 @@ static void pages(void)
 
 /* What is left of a page whose transaction was undone: nothing, and it is
  * applied anew. */
+static void origins_of_pages(void)
+{
+    svc_batch_t *batch = new_page(cursor(), 70, "", "a");
+    svc_event_t event = traced("s", 3, ",\"requestid\":\"r3\"");
+
+    event.source = SOURCE;
+    svc_batch_add_state(batch, "x:y", &event, NULL, fixture.pool);
+    prune_origin = "not called";
+    succeeds(run(batch), "a page whose entity has an origin is applied");
+    is_int(version_of("s"), 3, "... with its entity");
+    is_str(prune_origin, NULL, "... what it does not have goes back to nothing");
+}
+
 static void page_again(void)
 {
     svc_batch_t *batch = new_page(0, 70, "", "");
@@ -435,12 +507,14 @@ int main(void)
     db = fixture_database("x.db", &jobs_schema, stream);
     with_a_cursor();
     early();
+    origins();
     many_early();
     bad();
     poisonous(1);
     poisonous(0);
     no_room();
     pages();
+    origins_of_pages();
     page_again();
     svc_db_close(db);
     return fixture_end();

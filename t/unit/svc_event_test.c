@@ -6,6 +6,7 @@
 #include "svc_event.h"
 
 #define ID "018f3a7e-1234-7abc-8def-0123456789ab"
+#define TRACE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 #define GOOD(more) \
     "{\"specversion\":\"1.0\",\"id\":\"e1\",\"source\":\"urn:x\"," \
     "\"type\":\"ticket:created\"" more "}"
@@ -27,7 +28,8 @@ static svc_json_t *data_of(const svc_event_t *event)
 static void round_trip(void)
 {
     svc_event_t event = { "e1", "urn:uuid:" ID, "ticket:created", ID,
-                          APR_INT64_C(1778760000123), 42, NULL, NULL, NULL, 0 };
+                          APR_INT64_C(1778760000123), 42, NULL, NULL, NULL, 0,
+                          { NULL, NULL } };
     svc_event_t got;
     svc_json_t *data;
     const char *text;
@@ -66,6 +68,47 @@ static void round_trip(void)
     ok(!got.entity, "... and no entity");
 }
 
+/* What REQUEST and TRACE become on the wire, and what arrives of it. */
+static void survives(const char *trace, const char *request, const char *text)
+{
+    svc_event_t event = { .id = "e1", .source = "urn:x", .type = "t",
+                          .origin = { trace, request } };
+    const char *wire;
+    svc_event_t got;
+
+    event.data = svc_json_object(fixture.pool);
+    wire = svc_event_encode(&event, fixture.pool);
+    ok(strstr(wire, apr_pstrcat(fixture.pool, "\"sequence\":\""
+                                "00000000000000000000\"", text,
+                                ",\"data\":{}}", NULL)),
+       "an event is written with \"%s\"", text);
+    must(decode(&got, "t", wire));
+    is_str(got.origin.traceparent, trace, "... its trace arrives");
+    is_str(got.origin.request_id, request, "... its request arrives");
+    ok(data_of(&got), "... as do the data");
+}
+
+static void origins(void)
+{
+    svc_event_t got;
+
+    survives(NULL, NULL, "");
+    survives(TRACE, NULL, ",\"traceparent\":\"" TRACE "\"");
+    survives(NULL, "r@1-", ",\"requestid\":\"r@1-\"");
+    survives(TRACE, "r1", ",\"traceparent\":\"" TRACE "\","
+                          "\"requestid\":\"r1\"");
+    survives(TRACE, "a\"b", ",\"traceparent\":\"" TRACE "\","
+                            "\"requestid\":\"a\\\"b\"");
+    must(decode(&got, "ticket:created",
+                GOOD(",\"traceparent\":\"00-1\",\"requestid\":\"a b\"")));
+    ok(!got.origin.traceparent && !got.origin.request_id,
+       "an event with a malformed origin is taken, without it");
+    must(decode(&got, "ticket:created",
+                GOOD(",\"traceparent\":7,\"requestid\":{\"a\":1}")));
+    ok(!got.origin.traceparent && !got.origin.request_id,
+       "... or one that is no text");
+}
+
 static void others(void)
 {
     svc_event_t got;
@@ -86,6 +129,11 @@ static void others(void)
        "what is optional and null is as if it were not there");
 }
 
+static int is_same(const char *a, const char *b)
+{
+    return !a == !b && (!a || strcmp(a, b) == 0);
+}
+
 /* The layout that svc_event_encode writes is read in another way than any other;
  * what is read must be the same. Each row is a piece of it and what it becomes:
  * the second layout is the first with a space after the brace. */
@@ -95,7 +143,8 @@ static void layouts(void)
         "{\"specversion\":\"1.0\",\"id\":\"e1\",\"source\":\"urn:a\","
         "\"type\":\"t\",\"subject\":\"s\",\"time\":\"2026-05-14T12:00:00.123Z\","
         "\"datacontenttype\":\"application/json\","
-        "\"sequence\":\"00000000000000000042\",\"data\":{\"n\":1}}";
+        "\"sequence\":\"00000000000000000042\",\"traceparent\":\"" TRACE
+        "\",\"requestid\":\"r1\",\"data\":{\"n\":1}}";
     static const struct {
         const char *from, *to;
     } table[] = {
@@ -110,7 +159,18 @@ static void layouts(void)
         { "{\"n\":1}", "null" },              { "{\"n\":1}", "[]" },
         { "{\"n\":1}", "{\"n\":}" },          { "{\"n\":1}", "{\"n\":1},\"x\":{}" },
         { "{\"n\":1}}", "{\"n\":1}" },        { "{\"n\":1}}", "{\"n\":1}} " },
-        { "{\"n\":1}", "{\"n\":1}}" },        { "\"application/json\"", "\"x\"" }
+        { "{\"n\":1}", "{\"n\":1}}" },        { "\"application/json\"", "\"x\"" },
+        { "-01\"", "-0x\"" },                { "-01\"", "\"" },
+        { "\"" TRACE "\"", "\"\"" },        { "\"" TRACE "\"", "null" },
+        { "\"traceparent\":\"" TRACE "\",", "" },
+        { "\"requestid\":\"r1\",", "" },   { "\"r1\"", "\"r\\\\1\"" },
+        { "\"r1\"", "\"r 1\"" },           { "\"r1\"", "7" },
+        { "\"r1\"", "\"r1\",\"requestid\":\"r2\"" },
+        { "\"traceparent\":\"" TRACE "\",\"requestid\":\"r1\"",
+          "\"requestid\":\"r1\",\"traceparent\":\"" TRACE "\"" },
+        { "\"traceparent\":\"" TRACE "\",\"requestid\":\"r1\",\"data\":"
+          "{\"n\":1}",
+          "\"data\":{\"n\":1},\"requestid\":\"r1\"" }
     };
     size_t i;
 
@@ -130,10 +190,11 @@ static void layouts(void)
 
         ok(good_a == good_b &&
                (!good_a ||
-                (strcmp(a.id, b.id) == 0 && strcmp(a.source, b.source) == 0 &&
+                (is_same(a.origin.traceparent, b.origin.traceparent) &&
+                 is_same(a.origin.request_id, b.origin.request_id) &&
+                 is_same(a.entity, b.entity) &&
+                 strcmp(a.id, b.id) == 0 && strcmp(a.source, b.source) == 0 &&
                  strcmp(a.type, b.type) == 0 && a.position == b.position &&
-                 !a.entity == !b.entity &&
-                 (!a.entity || strcmp(a.entity, b.entity) == 0) &&
                  strcmp(svc_json_text(NULL, data_a, fixture.pool),
                         svc_json_text(NULL, data_b, fixture.pool)) == 0)),
            "%s for %s is read alike in both layouts", table[i].to,
@@ -218,6 +279,7 @@ int main(void)
 {
     fixture_begin();
     round_trip();
+    origins();
     others();
     layouts();
     refusals();

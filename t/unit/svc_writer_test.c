@@ -102,6 +102,46 @@ static void one_command(void)
     jobs_stop(jobs);
 }
 
+/* Commands of one transaction have each their own origin. */
+static void origins(void)
+{
+    jobs_t *jobs = jobs_start(fixture_params("origins.db"), "");
+    svc_db_t *db;
+    crowd_t crowd;
+    int i;
+
+    must(svc_writer_ready(jobs->writer, 10000, fixture.pool));
+    db = fixture_open("origins.db");
+    for (i = 0; i < MANY; i++) {
+        const char *row = apr_psprintf(fixture.pool, "row-%02d", i);
+        char request[10] = "";
+        svc_origin_t origin = { NULL, request };
+
+        crowd.command[i] = job_make(&crowd.job[i], JOB_COUNT, row);
+        apr_cpystrn(request, row, sizeof(request));
+        if (i % 2)
+            svc_writer_command_origin(crowd.command[i], &origin);
+    }
+    gather_crowd(&crowd, jobs);
+    finish_crowd(&crowd, jobs);
+    release_crowd(&crowd);
+    for (i = 0; i < MANY; i++) {
+        const char *row = apr_psprintf(fixture.pool, "row-%02d", i);
+        const char *text = fixture_text(db, apr_psprintf(
+            fixture.pool, "SELECT event FROM x_log WHERE entity_id = '%s'",
+            row));
+        svc_event_t event;
+
+        must(svc_event_decode(&event, "x:counted", text, strlen(text),
+                              fixture.pool));
+        is_str(event.origin.request_id, i % 2 ? row : NULL,
+               "the event of command %d carries its origin%s", i,
+               i % 2 ? "" : ", which is none");
+    }
+    svc_db_close(db);
+    jobs_stop(jobs);
+}
+
 static void batches(void)
 {
     jobs_t *jobs = jobs_start(fixture_params("batches.db"), "");
@@ -515,6 +555,7 @@ int main(void)
     three_writers(); /* forks, so first */
     one_command();
     batches();
+    origins();
     neighbours();
     transient();
     stopping();

@@ -75,7 +75,8 @@ static svc_event_t order_event(const char *source, const char *order,
 {
     svc_event_t event = { "e", source,
                           version ? "order:updated" : "order:created", order,
-                          0, 9, NULL, "{}", NULL, 0 };
+                          0, 9, NULL, "{}", NULL, 0,
+                          { NULL, NULL } };
     svc_json_t *of = svc_json_object(fixture.pool);
 
     event.data = svc_json_object(fixture.pool);

@@ -184,7 +184,8 @@ static svc_err_t *hear(svc_inbox_outcome_t *outcome, const char *type,
 {
     svc_inbox_context_t context = { &tx, inbox, is_ordered };
     svc_event_t event = { svc_id_new(fixture.pool), SOURCE, type, order_id, 0,
-                          1, NULL, "{}", NULL, 0 };
+                          1, NULL, "{}", NULL, 0,
+                          { NULL, NULL } };
     svc_json_t *ticket = svc_json_object(fixture.pool);
     svc_err_t *err;
 
@@ -335,7 +336,8 @@ static void bad_events(void)
         "\"ticket\":\"018f3a7e-1234-7abc-8def-0123456789ab\"}"
     };
     svc_inbox_context_t context = { &tx, inbox, 1 };
-    svc_event_t event = { "e", SOURCE, "order:created", NULL, 0, 1, NULL, "", NULL, 0 };
+    svc_event_t event = { "e", SOURCE, "order:created", NULL, 0, 1, NULL, "",
+                          NULL, 0, { NULL, NULL } };
     svc_inbox_outcome_t outcome;
     ticket_t made = create("T", "seller");
     const char *order = svc_id_new(fixture.pool);

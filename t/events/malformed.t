@@ -41,7 +41,8 @@ sub is_set_aside {
                                     $raw->selectrow_array('SELECT COUNT(*) FROM orders_tickets'));
     send_raw(tickets => @frames);
     follows();
-    my @now = lines('orders');
+    my @now;   # said when the batch is committed, and can be seen
+    eval { wait_until { @now = lines('orders'); @now > $lines } 5, 'a line in the log' };
     is @now - $lines, 1, "$name: one line in the log";
     like $now[-1] || '', $reason, '... that says why';
     is quarantined('orders') - $rows, 1, '... one row set aside';

@@ -82,7 +82,7 @@ sub trade {
         my %got = (longest => 0, last => 0, count => 0, codes => {}, odd => []);
         (\&sell, \&buy, \&look)[$number % 3]->($client, \%got, $name) until $client->is_told_to_stop;
         return \%got;
-    });
+    }, keep_alive => 0);   # httpd, when all its threads are busy, closes what is kept alive, maybe just when it is used
 }
 
 sub written { return db($_[0])->selectrow_array('SELECT (SELECT position FROM tickets_head) + (SELECT position FROM orders_head)') }

@@ -135,12 +135,13 @@ static svc_err_t *claim(int *found, int *changed, orders_ticket_t *ticket,
 {
     const char *id = order->ticket_id;
     int freed = 0;
-    svc_err_t *err = orders_store_claim(changed, ticket, tx, id, order->id);
+    svc_err_t *err = orders_store_claim(changed, ticket, tx, id, order->id,
+                                        pool);
 
     if (!err && !*changed)
         err = free_overdue(&freed, tx, id, pool);
     if (!err && freed)
-        err = orders_store_claim(changed, ticket, tx, id, order->id);
+        err = orders_store_claim(changed, ticket, tx, id, order->id, pool);
     *found = *changed;
     if (!err && !*found)
         err = orders_store_get_ticket(found, ticket, tx->db, id, pool);
@@ -148,7 +149,7 @@ static svc_err_t *claim(int *found, int *changed, orders_ticket_t *ticket,
         return err;
     /* Where several write at once, the ticket may become known right after it
      * could not be claimed: only one that was there before is another's. */
-    return orders_store_claim(changed, ticket, tx, id, order->id);
+    return orders_store_claim(changed, ticket, tx, id, order->id, pool);
 }
 
 static void fill_in(order_t *order, const orders_ticket_t *ticket,

@@ -415,7 +415,7 @@ svc_err_t *orders_store_tickets_of(apr_array_header_t **out, svc_db_t *db,
 
 svc_err_t *orders_store_claim(int *changed, orders_ticket_t *out,
                               svc_stream_tx_t *tx, const char *ticket_id,
-                              const char *order_id)
+                              const char *order_id, apr_pool_t *pool)
 {
     static const svc_db_sql_t sql = {
         "orders_store_claim",
@@ -429,10 +429,10 @@ svc_err_t *orders_store_claim(int *changed, orders_ticket_t *out,
         return err || !*changed
                    ? err
                    : orders_store_get_ticket(changed, out, tx->db, ticket_id,
-                                             tx->pool);
+                                             pool);
     }
     out->id = NULL;
-    err = svc_db_each(tx->db, &sql, args, take_ticket, out, tx->pool);
+    err = svc_db_each(tx->db, &sql, args, take_ticket, out, pool);
     *changed = out->id != NULL;
     return err;
 }

@@ -104,9 +104,9 @@ svc_err_t *orders_store_tickets_of(apr_array_header_t **out, svc_db_t *db,
 /* Claims the ticket for ORDER_ID, if no order of this service has a claim and
  * the ticket is not reserved, or reserved for an order that is cancelled here.
  * The row really changes, so that a claim and the follower conflict. OUT is the
- * ticket then. */
+ * ticket then, from POOL: it may outlive the transaction. */
 svc_err_t *orders_store_claim(int *changed, orders_ticket_t *out,
                               svc_stream_tx_t *tx, const char *ticket_id,
-                              const char *order_id);
+                              const char *order_id, apr_pool_t *pool);
 
 #endif

@@ -283,6 +283,24 @@ static void making(void)
     succeeds(post(&other, ticket, "buyer", LONG), "then it can");
 }
 
+/* The client is answered after the transaction, whose memory is used again. */
+static void outlives(void)
+{
+    order_t order = { .ticket_id = new_ticket(), .user_id = "buyer" };
+    apr_pool_t *scratch;
+    const char *title;
+
+    apr_pool_create(&scratch, fixture.pool);
+    must(svc_stream_begin(&tx, db, stream, scratch));
+    must(orders_service_create(&order, &tx, &terms, fixture.pool));
+    title = apr_pstrdup(fixture.pool, order.ticket_title);
+    commit();
+    apr_pool_clear(scratch);
+    memset(apr_palloc(scratch, 4000), '?', 4000);
+    is_str(order.ticket_title, title, "an order outlives its transaction");
+    apr_pool_destroy(scratch);
+}
+
 static void at_most_one(void)
 {
     const char *ticket = new_ticket();
@@ -644,6 +662,7 @@ int main(void)
     replica();
     bad_events();
     making();
+    outlives();
     at_most_one();
     reserved();
     lost_race();

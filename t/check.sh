@@ -23,7 +23,8 @@ export BUILD=${BUILD:-build${SANITIZE:+/${SANITIZE//,/-}}}
 case $MPM in event|worker|prefork) ;; *) die "MPM=$MPM: say event, worker or prefork" ;; esac
 export TEST_DB=${DB:-sqlite3} TEST_PGBOUNCER=${PGBOUNCER:-}
 case $TEST_DB in sqlite3|pgsql|mysql) ;; *) die "DB=$TEST_DB: say sqlite3, pgsql or mysql" ;; esac
-export LANES=${LANES:-2}   # suites wait more than they work
+[ -z "$SANITIZE" ] || LANES=${LANES:-2}
+export LANES=${LANES:-3}   # suites wait more than they work
 case $LANES in [1-9]) ;; *) die "LANES=$LANES: say 1 to 9" ;; esac
 [ -z "${V:-}" ] || LANES=1
 ./apxs-build.sh modules tools units sim crash || die "the build failed"
